@@ -78,8 +78,8 @@ async def test_a_person_is_forgotten_beside_a_running_bot(place: Place, redis_ur
     bot = await place.run_ready()
     garden, _ = await _work_of_two_people(place, bot)
     alice = place.slack.workspace.user("alice").id
-    await _suspend(redis_url, place, UserId(alice))
-    before = await stored(redis_url)
+    place.coder.suspend("alice")
+    before = await _suspend(redis_url, place, UserId(alice))
 
     code, said = await forget(place, "alice@example.com")
     again = await forget(place, alice)
@@ -150,12 +150,23 @@ async def _connect(url: str, place: Place, alice: UserId) -> None:
         await queues.write(Batch().append(account(alice), Job(id="dialog:1", work=work)))
 
 
-async def _suspend(url: str, place: Place, person: UserId) -> None:
-    """Write what Taskwire remembers of a person whose account Coder has refused as suspended."""
-    keys = Keys(place.slack.workspace.team_id)
-    async with connection.open(url) as store:
-        batch = AccountStore(store, keys).note_suspended(Batch(), person, "alice")
-        await Queues(store, keys, ServerClock()).write(batch)
+async def _suspend(url: str, place: Place, person: UserId) -> str:
+    """Write that Coder has suspended a person, as Taskwire does. Return what is stored then.
+
+    The running bot removes this if it still knows an answer of Coder from before the suspension.
+    """
+    keys, found = Keys(place.slack.workspace.team_id), ""
+
+    async def is_kept() -> bool:
+        nonlocal found
+        async with connection.open(url) as store:
+            batch = AccountStore(store, keys).note_suspended(Batch(), person, "alice")
+            await Queues(store, keys, ServerClock()).write(batch)
+        found = await stored(url)
+        return f"account_suspended:{person}" in found
+
+    await until(is_kept, "the suspension")
+    return found
 
 
 async def _wait_for_account(url: str, place: Place, asked: UserId, *owners: UserId) -> None:

@@ -25,7 +25,8 @@ from taskwire.ingress_priority import IngressPriority
 from taskwire.messages import answers, refusals
 from taskwire.outbox.allowed_places import is_told_already
 from taskwire.outbox.audit import log_entry
-from taskwire.people.permissions import People, require_not_barred
+from taskwire.people.allowed import require_not_barred
+from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import UserLimit, limit_of_verb

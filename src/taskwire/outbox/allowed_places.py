@@ -29,7 +29,7 @@ from taskwire.domain.queueing.person_jobs import (
 from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester
 from taskwire.outbox.tell_once import record_unless_told
-from taskwire.people.allowed import require_allowed, require_not_barred
+from taskwire.people.allowed import require_allowed
 from taskwire.queue.batch import Batch
 
 _CHECKED = (
@@ -65,8 +65,7 @@ def require_allowed_place(deps: Dependencies, work: Work) -> None:
     Raise UserError if it was known, when the request arrived, that the person might not use the bot.
     """
     if (requester := find_checked_place(work)) is not None:
-        require_allowed(deps, requester.channel, is_out_of_place=requester.is_out_of_place)
-        require_not_barred(requester.barred)
+        require_allowed(deps, requester.channel, requester)
 
 
 async def is_told_already(deps: Dependencies, error: Exception, requester: Requester, batch: Batch) -> bool:

@@ -3,7 +3,8 @@ It also decides whether a person may still be shown the answer to what they aske
 
 The person may read what `/task list` and `/task status` would show them at this moment. So the check asks
 Slack and Coder, as those commands do. An answer that `people/directory.py` has stored is at most ten seconds
-old. While Coder does not answer, the stored owners of tasks count, also as for those commands.
+old. While Coder does not answer, the stored owners of tasks count, also as for those commands. A person whose
+account Coder had suspended before may read nothing then.
 """
 
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ async def find_reader(people: People, person: UserId) -> Reader:
         if not is_coder_away(error):
             raise
         await people.get_profile(person)
+        await people.accounts.require_not_suspended_before(person)
         return Reader(person, None, is_coder_away=True)
     if account is None and not people.accounts.has_service:
         # An administrator. Without a service account, Coder decides what administrators see too.
@@ -89,10 +91,12 @@ async def may_be_answered(deps: Dependencies, people: People, requester: Request
     """Return whether the requester may still be shown the answer to what they asked a while ago.
 
     They must be a full member who may use the bot, must have an account in Coder that is not suspended, and
-    must be able to read the conversation in which they asked. A person who has yet to connect an account is
-    answered too: the answer asks them to.
+    must be able to read the conversation in which they asked. The settings must allow this conversation. A
+    person who has yet to connect an account is answered too: the answer asks them to.
     """
     person = requester.person
+    if not deps.allowed.has_channel(requester.channel):
+        return False
     try:
         await find_reader(people, person)
     except UserError:

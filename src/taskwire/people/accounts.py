@@ -25,7 +25,7 @@ from taskwire.domain.queueing.jobs import Reply
 from taskwire.domain.queueing.person_jobs import DeleteToken, PublishHome, RenewToken, SavePersonSettings
 from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester
-from taskwire.messages import accounts, missing_rights
+from taskwire.messages import accounts, missing_rights, refusals
 from taskwire.messages.missing_rights import WayBack
 from taskwire.queue.batch import Batch
 from taskwire.state.accounts import ConnectedAccount
@@ -92,6 +92,25 @@ class Accounts:
         username = await self._deps.accounts.find_suspended(person)
         if username is not None:
             raise Suspended(*accounts.account_was_suspended(username), reason="suspended")
+
+    async def require_not_suspended_before(self, person: UserId) -> None:
+        """Raise Suspended if the person's account was suspended when Coder was last asked about it.
+
+        This is for what a person may do or read while Coder does not answer.
+        """
+        name = await self._deps.accounts.find_suspended(person)
+        if name is not None:
+            raise Suspended(*refusals.account_suspended(name), reason="suspended")
+
+    async def note_suspended(self, person: UserId, name: str) -> None:
+        """Remember that Coder has suspended the person's account. `name` is its name, or its address."""
+        if await self._deps.accounts.find_suspended(person) is None:
+            await self._deps.queues.write(self._deps.accounts.note_suspended(Batch(), person, name))
+
+    async def forget_suspended(self, person: UserId) -> None:
+        """Remember that the person's account is active, if it was suspended before."""
+        if await self._deps.accounts.find_suspended(person) is not None:
+            await self._deps.queues.write(self._deps.accounts.forget_suspended(Batch(), person))
 
     async def note_if_suspended(self, account: ConnectedAccount, error: PersonTokenRefused) -> None:
         """Remember it if Coder has refused the account's token because the account is suspended."""

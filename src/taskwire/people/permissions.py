@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from taskwire.coder.errors import CoderError, PersonTokenRefused
 from taskwire.coder.rights import sees_everything
 from taskwire.dependencies import Dependencies
-from taskwire.domain.allowed import Barred, PlaceNotAllowed
+from taskwire.domain.allowed import Barred
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
 from taskwire.domain.ids import ChannelId, LinkId, UserId, moment_of
 from taskwire.domain.lifecycle.links import Link, Rights, is_group
@@ -23,6 +23,7 @@ from taskwire.domain.requester import Requester
 from taskwire.messages import missing_rights, refusals
 from taskwire.messages.missing_rights import RefusedAct
 from taskwire.people.accounts import AccountNeeded, Accounts, NoAccount, Suspended
+from taskwire.people.allowed import require_allowed, require_not_barred
 from taskwire.people.directory import Directory, KnownDirectory
 from taskwire.slack.models import Profile
 from taskwire.state.accounts import ConnectedAccount
@@ -38,13 +39,6 @@ OWNERS_VERBS = frozenset[RefusedAct]({"delete", "detach", "share", "unshare", "r
 # The verbs that everybody who may see the task may use. All other verbs, such as pause, resume and send, are
 # for people who may steer the task (`can_steer`).
 VIEWERS_VERBS = frozenset[RefusedAct]({"watch", "unwatch"})
-
-_BARRED = {
-    "bot": refusals.NOT_FOR_BOTS,
-    "stranger": refusals.NOT_FOR_STRANGERS,
-    "guest": refusals.NOT_FOR_GUESTS,
-    "group": refusals.NOT_IN_A_GROUP,
-}
 
 _log = logger("taskwire.people.permissions")
 
@@ -119,6 +113,20 @@ class People:
         """
         profile = await self.get_profile(person)
         own = await self.accounts.find(person)
+        try:
+            account = await self._ask_for_account(person, profile, own)
+        except Suspended:
+            await self.accounts.note_suspended(
+                person, own.username if own is not None else profile.email or ""
+            )
+            raise
+        if own is None or not own.is_refused:
+            await self.accounts.forget_suspended(person)
+        return account
+
+    async def _ask_for_account(
+        self, person: UserId, profile: Profile, own: ConnectedAccount | None
+    ) -> Account:
         if own is not None:
             return await self._get_connected(own)
         if not self.accounts.has_service:
@@ -171,13 +179,15 @@ class People:
     async def require_account(self, person: UserId, *, needs_coder: bool = True) -> None:
         """Raise UserError if the person has no Coder account. An administrator needs no account.
 
-        If `needs_coder` is False, an administrator passes even while Coder does not answer.
+        If `needs_coder` is False, an administrator passes even while Coder does not answer, unless Coder had
+        suspended their account before.
         """
         try:
             await self.find_account(person)
         except (CoderError, TryLater, OutcomeUnknown):
             if needs_coder or not await self.is_admin(person):
                 raise
+            await self.accounts.require_not_suspended_before(person)
 
     async def find_account(self, person: UserId) -> Account | None:
         """Return the person's Coder account; None for an administrator without an account.
@@ -449,23 +459,6 @@ class People:
                 "name of a person not available, message made without it", person=person, error=str(error)
             )
             return ""
-
-
-def require_not_barred(barred: Barred) -> None:
-    """Raise UserError with the reason why the person may not use the bot, if there is one."""
-    if barred:
-        reason = "not_in_a_group" if barred == "group" else "not_a_member"
-        raise UserError(*_BARRED[barred], reason=reason)
-
-
-def require_allowed(deps: Dependencies, channel: ChannelId, *, is_out_of_place: bool = False) -> None:
-    """Raise PlaceNotAllowed if the settings do not allow the bot in this channel.
-
-    `is_out_of_place` is true if the settings did not allow the channel at the time of the person's request.
-    Then raise the error even if the settings allow the channel now.
-    """
-    if is_out_of_place or not deps.allowed.has_channel(channel):
-        raise PlaceNotAllowed(*refusals.NOT_IN_THIS_CHANNEL, reason="place")
 
 
 async def require_rights(deps: Dependencies) -> None:

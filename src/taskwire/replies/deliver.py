@@ -55,7 +55,8 @@ from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.error_messages import get_refusal_text
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.people.accounts import AccountNeeded, NoAccount
-from taskwire.people.permissions import People, require_allowed, require_not_barred
+from taskwire.people.allowed import require_allowed
+from taskwire.people.permissions import People
 from taskwire.people.quotas import Quotas, TooManyRunning
 from taskwire.queue.batch import Batch
 from taskwire.replies.pass_on import NOT_ALLOWED, offer_to_ask
@@ -143,8 +144,7 @@ class ReplySender:
         """
         person, record = reply_job.reply.person, reply_job.link.record
         try:
-            require_allowed(self._deps, record.channel, is_out_of_place=reply_job.reply.is_out_of_place)
-            require_not_barred(reply_job.reply.barred)
+            require_allowed(self._deps, record.channel, reply_job.reply)
             if await self._people.can_steer(person, reply_job.link):
                 return None
         except NoAccount as error:

@@ -171,20 +171,21 @@ class AccountStore:
         """
         return int(cast("str | None", await self._redis.get(self._keys.named("account_away", person))) or 0)
 
-    def note_suspended(self, batch: Batch, person: UserId, username: str) -> Batch:
-        """Record that Coder has suspended the person's user, whose name is `username`.
+    def note_suspended(self, batch: Batch, person: UserId, name: str) -> Batch:
+        """Record that Coder has suspended the person's user, whose name or e-mail address is `name`.
 
-        The record ends when an account is stored. It stays when the account is removed.
+        The record ends when an account is stored, or when Coder says that the user is active. It stays when
+        the account is removed.
         """
         key = self._keys.named("account_suspended", person)
-        return batch.write("SET", key, key_ring().seal(username, key))
+        return batch.write("SET", key, key_ring().seal(name, key))
 
     def forget_suspended(self, batch: Batch, person: UserId) -> Batch:
         """Record that the person's user is not suspended any more."""
         return batch.write("DEL", self._keys.named("account_suspended", person))
 
     async def find_suspended(self, person: UserId) -> str | None:
-        """Return the name of the person's suspended user; None if no suspension is recorded."""
+        """Return the name or address of the person's suspended user; None if no suspension is recorded."""
         key = self._keys.named("account_suspended", person)
         kept = cast("str | None", await self._redis.get(key))
         try:

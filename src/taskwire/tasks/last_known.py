@@ -4,7 +4,7 @@ It also finds the task whose share ends meanwhile.
 Without Coder, it is not known who owns which task. A person sees tasks that the person started, and tasks
 whose thread is in the conversation where the person asks. Administrators see all tasks. With
 TASKWIRE_ACCOUNTS=personal, Coder decides which tasks an administrator sees, so this exception does not apply.
-Tasks without a thread are not known.
+Tasks without a thread are not known. A person whose account Coder had suspended before sees nothing.
 """
 
 import contextlib
@@ -194,6 +194,7 @@ class LastKnown:
 
     async def _get_viewer(self, requester: Requester) -> _Viewer:
         await self._people.get_profile(requester.person)
+        await self._people.accounts.require_not_suspended_before(requester.person)
         is_admin = self._deps.has_service_account and await self._people.is_admin(requester.person)
         return _Viewer(
             requester.person,

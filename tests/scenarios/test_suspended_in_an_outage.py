@@ -1,0 +1,106 @@
+"""Coder suspends a person's account, and then does not answer. The bot still knows of the suspension, so the
+person reads and does nothing of what other people can read and do without Coder."""
+
+import pytest
+
+from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.coder.faults import server_error
+
+from .people import Thread
+from .test_connect import pastes
+from .waiting import a_busy_agent
+from .world import CARD_SECONDS, World
+
+BY_ADDRESS = "Your Coder account (alice@example.com) is suspended. Ask a Coder administrator."
+
+
+def goes_away(world: World) -> None:
+    """Let Coder answer no question about people and tasks any more."""
+    for route in ("users.get", "users.list", "tasks.list", "tasks.get"):
+        world.coder.plan_fault(route, server_error(status=503), times=500)
+
+
+async def _a_task_of_a_private_channel(world: World) -> tuple[Thread, SandboxTask]:
+    world.slack.add_channel("secret", ["alice"], kind="private")
+    thread = await world.alice.runs("/task create fix the login", "secret")
+    await world.polls()
+    await world.passes(seconds=3)
+    task = world.task("fix-the-login")
+    task.becomes("working", "The new password is in vault 7")
+    await world.polls()
+    await world.passes(CARD_SECONDS)
+    thread.new_messages()
+    return thread, task
+
+
+@pytest.mark.parametrize("accounts", ["service", "both"])
+async def test_a_suspended_owner_reads_nothing(world: World, accounts: str) -> None:
+    """Alice has left the channel of her task, and has read that her account is suspended. While Coder does
+    not answer, no command and no Home tab shows her what the agent says."""
+    shown = BY_ADDRESS
+    if accounts == "both":
+        await world.restarts(accounts="both")
+        await world.alice.types("/task connect")
+        await pastes(world, world.alice, world.coder.add_token("alice"))
+        world.alice.reads()
+        shown = BY_ADDRESS.replace("alice@example.com", "alice")
+    await _a_task_of_a_private_channel(world)
+    world.coder.suspend("alice")
+    await world.forgets()
+    await world.alice.types("/task list")
+    told = world.alice.reads()
+    world.slack.workspace.channel("secret").members.remove(world.alice.id)
+    await world.forgets()
+    goes_away(world)
+
+    for command in ("/task list", "/task status fix-the-login", "/task"):
+        await world.alice.types(command)
+
+    assert told == [shown]
+    assert world.alice.reads() == [shown] * 3
+    assert "vault 7" not in await world.alice.opens_home()
+
+
+async def test_a_person_who_is_active_again_reads_on(world: World) -> None:
+    """Coder has suspended Alice's account, and has activated it again. Once the bot has seen this, she reads
+    her tasks also while Coder does not answer."""
+    await _a_task_of_a_private_channel(world)
+    world.coder.suspend("alice")
+    await world.forgets()
+    await world.alice.types("/task list")
+    told = world.alice.reads()
+    world.coder.user("alice").status = "active"
+    await world.forgets()
+    await world.alice.types("/task list")
+    world.alice.reads()
+    await world.forgets()
+    goes_away(world)
+
+    await world.alice.types("/task list")
+
+    assert told == [BY_ADDRESS]
+    assert "vault 7" in world.alice.reads()[0]
+
+
+async def test_a_suspended_administrator_ends_no_thread(world: World) -> None:
+    """Root is an administrator whose account Coder has suspended. While Coder does not answer, root can
+    neither mute nor detach a task, nor list the tasks."""
+    root = world.person("root")
+    await world.slack.join(root.id, "general")
+    await world.restarts(admins=(root.id,))
+    thread, _ = await a_busy_agent(world)
+    thread.new_messages()
+    world.coder.suspend("root")
+    await world.forgets()
+    await root.types("/task list")
+    told = root.reads()
+    await world.forgets()
+    goes_away(world)
+
+    await root.types("/task list")
+    await root.replies(thread, "!mute")
+    await root.replies(thread, "!detach")
+
+    assert told == [BY_ADDRESS.replace("alice", "root")]
+    assert set(root.reads()) == set(told)
+    assert thread.new_messages() == []
