@@ -115,6 +115,21 @@ _BY_PREFIX = (
     (_word("npm_"), "[A-Za-z0-9]{30,}"),
     (_word("hf_"), "[A-Za-z0-9]{30,}"),
     (_word("do") + "[por]_v1_", "[a-f0-9]{32,}"),
+    # A code, a refresh token or an app's secret of Coder's OAuth2 provider: a public part of 10 characters,
+    # then a secret of 40.
+    (_word("coder_") + "[A-Za-z0-9]{8,16}_", "[A-Za-z0-9]{30,}"),
+    (_word("dapi"), "[a-f0-9]{32}[a-f0-9-]*"),
+    (_word("sbp_"), "[a-f0-9]{32,}"),
+    (_word("sb_secret_"), "[A-Za-z0-9_-]{20,}"),
+    (_word("figd_"), "[A-Za-z0-9_-]{30,}"),
+    (_word("r8_"), "[A-Za-z0-9]{30,}"),
+    (_word("dp.") + r"[a-z]{2,5}\.(?:[a-z0-9_-]{2,35}\.)?", "[A-Za-z0-9]{40,}"),
+    (_word("CCIP") + "(?:AT|RJ)_", "[A-Za-z0-9_]{40,}"),
+    (_word("PMAK-"), "[a-f0-9]{24}-[a-f0-9]{30,}"),
+    (_word("NR") + "(?:AK|II|RA)-", "[A-Za-z0-9_-]{27,}"),
+    (_word("ATBB"), f"{_HAS_DIGIT}[A-Za-z0-9]{{24,}}"),
+    (_word("GOCSPX-"), "[A-Za-z0-9_-]{24,}"),
+    (r"discord(?:app)?\.com/api/(?:v[0-9]{1,2}/)?webhooks/[0-9]{15,22}/", "[A-Za-z0-9_-]{40,}"),
     # A Telegram bot's token: the bot's number, and a key of 35 characters. In an address `bot` precedes it.
     (
         "[0-9]{8,12}:(?<![0-9]{13}:)",
@@ -282,12 +297,13 @@ PATTERNS = tuple(
 # If a single line does not match this, no pattern matches it. So most lines need no further search.
 _SMALL = (
     "gh[pousr]_|github_pat|gl[a-z]{2,5}-|xox[a-z]|xapp-|sk-|whsec_|shp[a-z]{2}_|lin_|gl[sc]a?_|sntry|tskey-"
-    "|gsk_|xai-|sq0|npm_|hf_|do[por]_v1_|dckr_|pypi-|ya29|hv[bsr]\\."
+    "|gsk_|xai-|sq0|npm_|hf_|do[por]_v1_|dckr_|pypi-|ya29|hv[bsr]\\.|coder_|dapi|sbp_|sb_s|figd_|r8_|dp\\."
 )
 _CAPITALS = "|".join(each[0].upper() + each[1:] for each in _SMALL.split("|"))
 HINT = re.compile(
     r"(?i:pass|pwd=|secret|token|key|auth|cookie|bearer|curl|login|zip|7z|ldap|keygen|mysql|mariadb|mongo|redis-cli|[?&](?:[a-z]{1,20}_)?sig=)"
-    rf"|{_SMALL}|{_CAPITALS}|k_live_|k_test_|AT[AC]TT3|AKIA|ASIA|AIza"
+    rf"|{_SMALL}|{_CAPITALS}|k_live_|k_test_|AT[AC]TT3|ATBB|AKIA|ASIA|AIza"
+    r"|CCIP|PMAK|NR(?:AK|II|RA)-|GOCSPX|webhooks/"
     r"|SG\.|eyJ|hooks\.slack|KEY|://[^\s/]*@|[A-Za-z0-9]{10}-[A-Za-z0-9]{22}|[0-9]{8}:"
 )
 
