@@ -62,6 +62,9 @@ class OAuthSettings(BaseSettings):
         is_plain = bool(parts.hostname) and "@" not in parts.netloc and not (parts.query or parts.fragment)
         if not is_plain or not (is_local or parts.scheme == "https"):
             raise ValueError("must be the https address at which browsers reach TASKWIRE_HTTP_ADDR")
+        if parts.path.strip("/"):
+            # The pages and their cookie are below `CALLBACK_PATH`, so a proxy may put no path before it.
+            raise ValueError("must have no path: give Taskwire a host name of its own")
         return value.rstrip("/")
 
     def find_oauth_problem(self, accounts: str) -> str:

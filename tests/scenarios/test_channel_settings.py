@@ -136,10 +136,13 @@ async def test_a_template_that_is_gone_creates_nothing(world: World) -> None:
     await world.alice.types("/task settings")
 
     assert refused == [
-        "The template that is set for this channel is no longer in Coder, so nothing was created. Choose "
-        "another one in `/task settings`, or name one: `template=NAME`."
+        "The template of this channel is no longer in Coder, or you can't use it, so nothing was created. "
+        "Name another one (`template=NAME`), or choose one for everybody here in `/task settings`."
     ]
-    assert ":warning: The template that was set here is no longer in Coder.\n" in world.alice.dialog()
+    assert (
+        ":warning: The template that was set here is no longer in Coder, or you can't use it.\n"
+        in world.alice.dialog()
+    )
     assert not world.coder.tasks
 
 

@@ -29,6 +29,11 @@ WRONG = [
     ("TASKWIRE_PUBLIC_URL", "https://me@taskwire.example.com", PUBLIC),
     ("TASKWIRE_PUBLIC_URL", "https://taskwire.example.com?x=1", PUBLIC),
     (
+        "TASKWIRE_PUBLIC_URL",
+        "https://example.com/taskwire/",
+        "TASKWIRE_PUBLIC_URL is wrong: it must have no path: give Taskwire a host name of its own.",
+    ),
+    (
         "TASKWIRE_CODER_OAUTH_CLIENT_ID",
         "a b",
         "TASKWIRE_CODER_OAUTH_CLIENT_ID is wrong: it must be the client ID that Coder shows of the app.",

@@ -357,10 +357,10 @@ def unknown_organization(wanted: str, near: Sequence[str], names: Sequence[str])
 
 
 def channel_template_missing() -> Refusal:
-    """Say that Coder does not have the template that was set for the channel."""
+    """Say that Coder does not show the person the template that was set for the channel."""
     return (
-        "The template that is set for this channel is no longer in Coder, so nothing was created.",
-        "Choose another one in `/task settings`, or name one: `template=NAME`.",
+        "The template of this channel is no longer in Coder, or you can't use it, so nothing was created.",
+        "Name another one (`template=NAME`), or choose one for everybody here in `/task settings`.",
     )
 
 

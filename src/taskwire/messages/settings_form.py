@@ -204,7 +204,7 @@ def _template_fields(
         for each in limit_options(templates, template, MOST_OPTIONS - 1)
     }
     is_gone = bool(settings.template_id) and template is None
-    gone = ":warning: The template that was set here is no longer in Coder."
+    gone = ":warning: The template that was set here is no longer in Coder, or you can't use it."
     initial = options[_EVERYWHERE if template is None else template.id]
     menu = make_menu(SettingsField.TEMPLATE, [*options.values()], initial, "Choose a template")
     field = make_field(SettingsField.TEMPLATE.value, "Template of new tasks", menu)
