@@ -13,12 +13,13 @@ owner shares the task with the actor. A call with an account that is not connect
 job waits.
 """
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, PersonTokenRefused
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import AccountRefused, UserError
+from taskwire.domain.errors import AccountRefused, OutsideError, UserError
 from taskwire.domain.ids import UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import Reply
@@ -27,6 +28,7 @@ from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester
 from taskwire.messages import accounts, missing_rights, refusals
 from taskwire.messages.missing_rights import WayBack
+from taskwire.people.directory import CoderAccount, Directory
 from taskwire.queue.batch import Batch
 from taskwire.state.accounts import ConnectedAccount
 
@@ -81,6 +83,30 @@ class Accounts:
             way_back = "disconnect"
         return UserError(*missing_rights.not_owner_in_coder(link, way_back), reason="not_allowed")
 
+    async def is_owner(self, person: UserId, link: Link) -> bool:
+        """Return whether the person is the owner of the link's task, as far as this is known without the
+        person's own account.
+
+        A stored owner does not count any more if another person has connected the task's Coder user, with a
+        token that Coder accepts. With a service account, the stored owner does not count either if that user
+        has the e-mail address of another person.
+        """
+        record = link.record
+        if person not in (record.owner_slack, record.requested_by):
+            return False
+        holder = await self._deps.accounts.find_person(record.owner_id)
+        account = await self.find(holder) if holder != person else None
+        if account is not None and not account.is_refused:
+            return False
+        if not self.has_service:
+            return True
+        try:
+            user = await self._deps.service_coder.get_user(record.owner_id)
+        except NotFound:
+            return True
+        found = await self._deps.slack.find_user_by_email(user.email) if user.email else None
+        return found in (None, person)
+
     async def require_not_suspended(self, person: UserId) -> None:
         """Raise Suspended if the person has no connected account and Coder had suspended their last one.
 
@@ -118,6 +144,26 @@ class Accounts:
             batch = self._deps.accounts.note_suspended(Batch(), account.person, account.username)
             await self._deps.queues.write(batch)
 
+    async def get_user(self, own: ConnectedAccount, directory: Directory) -> CoderAccount:
+        """Return the Coder user whose account the person has connected.
+
+        Ask Coder with the person's own token, so that a revoked token gives no right. Raise
+        PersonTokenRefused if Coder refuses the token, Suspended if the account is known to be suspended, and
+        AccountNeeded if Coder no longer has the user.
+        """
+        try:
+            found = await directory.list_users(own.user_id, self.make_client(own))
+        except PersonTokenRefused as error:
+            await self.note_if_suspended(own, error)
+            if self.has_service:
+                # If Coder does not answer now, the token still counts as refused.
+                with contextlib.suppress(OutsideError):
+                    _require_active(own, await directory.list_users(own.user_id, self._deps.service_coder))
+                    if not error.answer.says_suspended:
+                        await self.forget_suspended(own.person)
+            raise
+        return _require_active(own, found)
+
     async def get_client(self, person: UserId, owner_id: str = "", link: Link | None = None) -> CoderClient:
         """Return the client for an act of this person.
 
@@ -126,7 +172,7 @@ class Accounts:
         """
         account = await self.find(person)
         if account is not None and owner_id in ("", account.user_id):
-            return self._make_client(account)
+            return self.make_client(account)
         if self.has_service:
             return self._deps.service_coder
         if link is None:
@@ -150,14 +196,10 @@ class Accounts:
         owner = link.record.owner_slack
         account = await self.find(owner)
         if account is not None and account.user_id == link.record.owner_id and not account.is_refused:
-            return self._make_client(account)
+            return self.make_client(account)
         if self.has_service:
             return self._deps.service_coder
         return self._make_client_of(account, owner or link.record.requested_by)
-
-    def get_checking_client(self, account: ConnectedAccount) -> CoderClient:
-        """Return the client that asks Coder whether this account is still active, suspended or deleted."""
-        return self._deps.service_coder if self.has_service else self._make_client(account)
 
     async def sees(self, person: UserId, link: Link) -> bool:
         """Return whether Coder shows the link's task to the account that the person has connected."""
@@ -165,7 +207,7 @@ class Accounts:
         if account is None or link.record.task_id is None:
             return False
         try:
-            await self._make_client(account).get_task(link.record.task_id)
+            await self.make_client(account).get_task(link.record.task_id)
         except NotFound:
             return False
         return True
@@ -189,13 +231,26 @@ class Accounts:
         If the person has no account, each call of the client raises PersonTokenRefused.
         """
         if account is not None:
-            return self._make_client(account)
+            return self.make_client(account)
         return self._deps.service_coder.for_person("", person, is_refused=True)
 
-    def _make_client(self, account: ConnectedAccount) -> CoderClient:
+    def make_client(self, account: ConnectedAccount) -> CoderClient:
+        """Return the client of a connected account.
+
+        If Coder has refused the account's token before, each call raises PersonTokenRefused.
+        """
         return self._deps.service_coder.for_person(
             account.token, account.person, is_refused=account.is_refused
         )
+
+
+def _require_active(own: ConnectedAccount, found: Sequence[CoderAccount]) -> CoderAccount:
+    """Return the user that Coder has found. Raise AccountNeeded or Suspended unless the user is active."""
+    if not found:
+        raise AccountNeeded(own.person)
+    if found[0].is_suspended:
+        raise Suspended(*refusals.account_suspended(own.username), reason="suspended")
+    return found[0]
 
 
 def find_actor(work: Work) -> UserId | None:

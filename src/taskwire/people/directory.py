@@ -166,10 +166,10 @@ class Directory:
     async def list_users(self, user_id: str, coder: CoderClient) -> tuple[CoderAccount, ...]:
         """Return the Coder user with this id, in a list. If there is no such user, the list is empty.
 
-        `coder` is the client that asks Coder.
+        `coder` is the client that asks Coder. An answer to one token does not count for another token.
         """
-        ask = partial(_ask_user, user_id, coder)
-        found = await self._get_cached("coder_user", user_id, ask, ANSWER_TTL_MS)
+        ask, name = partial(_ask_user, user_id, coder), f"{user_id}-{coder.key_id}"
+        found = await self._get_cached("coder_user", name, ask, ANSWER_TTL_MS)
         return _parse(_ACCOUNTS.validate_json, found)
 
     async def has_group(self, group: str) -> bool:

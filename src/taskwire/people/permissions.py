@@ -128,7 +128,8 @@ class People:
         self, person: UserId, profile: Profile, own: ConnectedAccount | None
     ) -> Account:
         if own is not None:
-            return await self._get_connected(own)
+            user = await self.accounts.get_user(own, self.directory)
+            return self._note_known(person, Account(id=own.user_id, username=user.username))
         if not self.accounts.has_service:
             await self.accounts.require_not_suspended(person)
             raise AccountNeeded(person)
@@ -160,22 +161,6 @@ class People:
         """Return the name that the person's account had at the last lookup; empty if there was no lookup."""
         return self._known_accounts.get(person, "")
 
-    async def _get_connected(self, own: ConnectedAccount) -> Account:
-        """Return the account that the person has connected.
-
-        Raise Suspended if Coder has suspended the account since, and AccountNeeded if Coder has deleted it.
-        """
-        try:
-            found = await self.directory.list_users(own.user_id, self.accounts.get_checking_client(own))
-        except PersonTokenRefused as error:
-            await self.accounts.note_if_suspended(own, error)
-            raise
-        if not found:
-            raise AccountNeeded(own.person)
-        if found[0].is_suspended:
-            raise Suspended(*refusals.account_suspended(own.username), reason="suspended")
-        return self._note_known(own.person, Account(id=own.user_id, username=found[0].username))
-
     async def require_account(self, person: UserId, *, needs_coder: bool = True) -> None:
         """Raise UserError if the person has no Coder account. An administrator needs no account.
 
@@ -192,12 +177,19 @@ class People:
     async def find_account(self, person: UserId) -> Account | None:
         """Return the person's Coder account; None for an administrator without an account.
 
-        Raise UserError or AccountNeeded for any other person without an account.
+        Raise UserError or AccountNeeded for any other person without an account, and PersonTokenRefused for a
+        person whose token Coder refuses.
         """
         try:
             return await self.get_account(person)
         except Suspended:
             raise
+        except PersonTokenRefused:
+            # With a service account, administrators need no account. So they need no valid token either.
+            if not self.accounts.has_service or not await self.is_admin(person):
+                raise
+            await self.accounts.require_not_suspended_before(person)
+            return None
         except (UserError, AccountNeeded):
             if not await self.is_admin(person):
                 raise
@@ -437,12 +429,20 @@ class People:
             raise UserError(*refusals.shared_channel(channel, what), reason="place")
 
     async def find_in_slack(self, owner_id: str) -> UserId | None:
-        """Return the Slack user of the Coder user with the id `owner_id`; None if there is none."""
+        """Return the Slack user of the Coder user with the id `owner_id`; None if there is none.
+
+        A person who has connected this user with a token that Coder refuses comes after the person with the
+        user's e-mail address.
+        """
         connected = await self._deps.accounts.find_person(owner_id) if self.accounts.can_connect else None
-        if connected is not None or not self.accounts.has_service:
+        if not self.accounts.has_service:
+            return connected
+        account = await self.accounts.find(connected)
+        if account is not None and not account.is_refused:
             return connected
         user = await self._deps.service_coder.get_user(owner_id)
-        return await self._deps.slack.find_user_by_email(user.email) if user.email else None
+        found = await self._deps.slack.find_user_by_email(user.email) if user.email else None
+        return found or connected
 
     async def get_name(self, person: UserId) -> str:
         """Return a person's name. Raise UserError if Slack does not show the person to the bot."""

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from functools import partial
 from typing import Literal
 
+from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, UserError
@@ -222,6 +223,9 @@ class Shares:
         people = self._people
         try:
             await (people.get_account(person) if people.accounts.has_service else people.get_profile(person))
+        except PersonTokenRefused:
+            # The share gives no right until Coder accepts a token of the person.
+            return
         except (NoAccount, AccountNeeded):
             raise UserError(*refusals.cannot_share_with(await people.find_name(person))) from None
         except UserError as error:

@@ -152,7 +152,7 @@ class ReplySender:
                 return error
         except (AccountNeeded, PersonTokenRefused) as error:
             # Other people's replies must not wait behind this one until its author connects an account.
-            if error.person != person or person in (record.owner_slack, record.requested_by):
+            if error.person != person or await self._people.accounts.is_owner(person, reply_job.link):
                 raise
             if await self._has_right_besides(reply_job, error):
                 is_new = isinstance(error, AccountNeeded)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from taskwire.agent.log import read_last_output
 from taskwire.agent.observing import LONGEST_PROMPT
+from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId, TaskId, UserId
@@ -36,10 +37,10 @@ CHECK_TIMEOUT_SECONDS = 1.5
 
 @contextlib.contextmanager
 def _passing_over_trouble() -> Iterator[None]:
-    """Ignore errors of Coder and Slack in the block, except AccountNeeded."""
+    """Ignore errors of Coder and Slack in the block, except that the person has to connect an account."""
     try:
         yield
-    except AccountNeeded:
+    except (AccountNeeded, PersonTokenRefused):
         raise
     except OutsideError:
         pass
@@ -133,7 +134,7 @@ class CardQuestions:
         try:
             coder = await self._people.accounts.get_client(person, record.owner_id, link)
             return sanitize_for_agent((await coder.get_task(record.task_id)).initial_prompt)
-        except AccountNeeded:
+        except (AccountNeeded, PersonTokenRefused):
             raise
         except OutsideError:
             return None
