@@ -130,7 +130,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
             for name in (
                 *("connected", "disconnected", "offer_another", "ask_for_number"),
                 *("account_ended", "account_ends", "account_taken", "request_waits_again"),
-                "account_was_suspended",
+                *("account_was_suspended", "account_replaced"),
             )
         ),
         ("alice",),
@@ -140,7 +140,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
             f"{name}.name"
             for name in (
                 *("passed_on", "taken_back", "edited_after_passing_on", "files_changed"),
-                *("account_taken", "cannot_share_with", "fallback_not_there"),
+                *("account_taken", "account_replaced", "cannot_share_with", "fallback_not_there"),
             )
         ),
         ("Bob Berg",),

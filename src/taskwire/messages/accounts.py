@@ -230,6 +230,18 @@ def account_ended(username: str, ways: ConnectWays) -> Message:
     return question(words, "", _connect_buttons(ways))
 
 
+def account_replaced(username: str, name: str) -> Message:
+    """Say to a person whose token Coder refuses that another person has connected the same Coder account.
+
+    `name` is that person's name in Slack; empty if it is not known.
+    """
+    return statement(
+        f"{escape_line(name, 80) or 'Somebody else'} has connected the Coder account "
+        f"*{escape_line(username, 60)}*, because Coder refuses my token for you. You have no account "
+        "connected now. `/task connect` connects one."
+    )
+
+
 def account_ends(username: str, until: datetime, ways: ConnectWays) -> Message:
     """Say that the person's token ends soon, and that Coder did not let the bot renew it."""
     words = (

@@ -10,6 +10,7 @@ earlier try has made is deleted, and the record names the job that stored it.
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -22,6 +23,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, Refused, TryLater, UserError
 from taskwire.domain.ids import UserId, from_ms, to_ms
+from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.person_jobs import ConnectAccount, DeleteToken, DisconnectAccount, RenewToken
 from taskwire.domain.queueing.queues import (
@@ -40,6 +42,7 @@ from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.owner_absence import draw_cards_of, show_absence
 from taskwire.outbox.request_retries import has_failed_too_long, retry_for_person
+from taskwire.outbox.waiting_requests import renew_if_possible
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.models import Profile
@@ -115,7 +118,14 @@ class AccountConnector:
         pasted = self._deps.service_coder.for_person(pasted_token, person)
         try:
             user = await pasted.get_own_user()
-            await self.claim(user, person)
+            found = ConnectedAccount(
+                person=person,
+                user_id=user.id,
+                username=user.username,
+                token=pasted_token,
+                job=context.job.id,
+            )
+            lost = await self.claim(context, found)
             token = await self._exchange(pasted, former, person) or pasted_token
         except PersonTokenRefused:
             context.audit.is_refused("not_possible")
@@ -123,25 +133,25 @@ class AccountConnector:
             return replace(done(None, (work.requester, refusal)), is_refusal=True)
         own = self._deps.service_coder.for_person(token, person)
         ends = await own.find_token_expiry()
-        connected = ConnectedAccount(
-            person=person,
-            user_id=user.id,
-            username=user.username,
-            token=token,
-            job=context.job.id,
-            expires_at_ms=to_ms(ends) if ends else 0,
-        )
-        await self.store(context, connected, former)
+        connected = found.model_copy(update={"token": token, "expires_at_ms": to_ms(ends) if ends else 0})
+        await self.store(context, connected, former, lost)
         return await self._finish(work, connected, pasted_token, has_other_address(profile, user))
 
     async def store(
-        self, context: JobContext, connected: ConnectedAccount, former: ConnectedAccount | None
+        self,
+        context: JobContext,
+        connected: ConnectedAccount,
+        former: ConnectedAccount | None,
+        lost: ConnectedAccount | None,
     ) -> None:
-        """Store a connected account in place of the former account.
+        """Store a connected account in place of the person's former account.
 
-        The former account's token is deleted later.
+        The former account's token is deleted later. `lost` is the account of another person that the new
+        account replaces too, because Coder refuses its token.
         """
         batch = Batch()
+        if lost is not None:
+            await self._remove_lost(lost, connected, batch)
         if former is not None:
             batch.drop(account(former.person), f"renew:{former.key_id}")
         if former is not None and former.user_id != connected.user_id:
@@ -153,19 +163,56 @@ class AccountConnector:
             "account connected", person=connected.person, coder_user=connected.user_id, job=context.job.id
         )
 
-    async def claim(self, user: User, person: UserId) -> None:
-        """Claim this Coder user for the person, so that nobody else can connect it at the same time.
+    async def _remove_lost(self, lost: ConnectedAccount, by: ConnectedAccount, batch: Batch) -> None:
+        """Remove the account of a person whose token Coder refuses, and tell them who has connected it."""
+        self._deps.accounts.remove(batch, lost)
+        batch.drop(account(lost.person), f"renew:{lost.key_id}")
+        await refresh_home_if_kept(self._deps, lost.person, batch)
+        await show_absence(self._deps, lost.person, batch)
+        self._hasten(await self._deps.links.list_of(lost.person), batch)
+        message = accounts.account_replaced(lost.username, await self._people.find_name(by.person))
+        tell_person(lost.person, f"account_lost:{by.job}", message, batch)
+        _log.info("refused account replaced", person=lost.person, by=by.person, coder_user=lost.user_id)
 
-        Raise UserError if another person has connected this Coder user, or is connecting it now.
+    async def claim(self, context: JobContext, found: ConnectedAccount) -> ConnectedAccount | None:
+        """Claim a Coder user for a person, so that nobody else can connect this user at the same time.
+
+        Return the account of another person who has connected this user, if Coder refuses their token. The
+        caller replaces it by `found`. Raise UserError if another person has connected this user, or is
+        connecting it now. The tokens of `found` are then deleted later.
         """
-        note = ("account_claim", user.id)
+        person, note = found.person, ("account_claim", found.user_id)
         is_first = await self._deps.notes.keep_if_new(*note, value=person, ttl_ms=CLAIM_MS)
-        holder = await self._deps.accounts.find_person(user.id)
+        holder = await self._deps.accounts.find_person(found.user_id)
+        held = await self._deps.accounts.find(holder) if holder not in (None, person) else None
+        if held is not None and await self._is_lost(held):
+            if await self._deps.notes.find(*note) == holder:
+                await self._deps.notes.forget(*note)
+                is_first = await self._deps.notes.keep_if_new(*note, value=person, ttl_ms=CLAIM_MS)
+            holder = None
         if holder is None and not is_first:
             holder = UserId(await self._deps.notes.find(*note) or person)
-        if holder not in (None, person):
-            name = await self._people.find_name(holder)
-            raise UserError(*refusals.account_taken(user.username, name))
+        if holder in (None, person):
+            return held
+        if held is None or held.key_id != found.key_id:
+            await context.write(delete_later(self._deps, Batch(), found, context.job.id))
+        name = await self._people.find_name(holder)
+        raise UserError(*refusals.account_taken(found.username, name))
+
+    async def _is_lost(self, held: ConnectedAccount) -> bool:
+        """Return whether Coder refuses the token of a connected account for good.
+
+        Raise TryLater if the token may only have expired. Then it is renewed first.
+        """
+        client, batch = self._people.accounts.make_client(held), Batch()
+        try:
+            await client.get_own_user()
+        except PersonTokenRefused as error:
+            if not await renew_if_possible(self._deps, error, batch):
+                return True
+            await self._deps.queues.write(batch)
+            raise TryLater("the token of the person who has connected this user is renewed first") from error
+        return False
 
     async def _exchange(self, client: CoderClient, former: ConnectedAccount | None, person: UserId) -> str:
         """Make a new token with this client. Return an empty text if Coder refuses.
@@ -222,14 +269,18 @@ class AccountConnector:
         await refresh_home_if_kept(self._deps, person, batch)
         batch.hasten(waiting_requests(person), "", LONGEST_WAIT_MS)
         await draw_cards_of(self._deps, person, batch)
-        for link in await self._deps.links.list_of(person):
-            for queue in (to_coder(link.id), to_thread(link.id), live(link.id)):
-                batch.hasten(queue, "", LONGEST_WAIT_MS)
+        self._hasten(await self._deps.links.list_of(person), batch)
         ends = connected.find_near_end(self._deps.slack.now())
         said = accounts.connected(
             connected.username, ends, is_kept=is_kept, is_other_address=is_other_address
         )
         return done(batch, (requester, said))
+
+    def _hasten(self, links: Iterable[Link], batch: Batch) -> None:
+        """Run the jobs of these links that wait for an account."""
+        for link in links:
+            for queue in (to_coder(link.id), to_thread(link.id), live(link.id)):
+                batch.hasten(queue, "", LONGEST_WAIT_MS)
 
     async def renew(self, context: JobContext) -> Outcome:
         """Replace a token that expires soon. If Coder refuses, ask the person to connect again."""
@@ -334,11 +385,12 @@ def has_other_address(profile: Profile, user: User) -> bool:
     return bool(known and user.email) and not is_same_address(known or "", user.email)
 
 
-def delete_later(deps: Dependencies, batch: Batch, former: ConnectedAccount, job_id: str) -> None:
-    """Add to a batch a job that deletes a token. The same batch replaces this token."""
+def delete_later(deps: Dependencies, batch: Batch, former: ConnectedAccount, job_id: str) -> Batch:
+    """Add to a batch a job that deletes the tokens of an account that is not used from now on."""
     work = make_deletion(former)
     score = account_score(deps.slack.now())
-    batch.append(account(former.person), Job(id=f"delete:{former.key_id}:{job_id}", work=work), score=score)
+    job = Job(id=f"delete:{former.key_id}:{job_id}", work=work)
+    return batch.append(account(former.person), job, score=score)
 
 
 def make_deletion(former: ConnectedAccount) -> DeleteToken:

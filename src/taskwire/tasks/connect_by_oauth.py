@@ -14,7 +14,6 @@ import hmac
 from functools import partial
 
 from taskwire.coder.errors import PersonTokenRefused
-from taskwire.coder.models import User
 from taskwire.coder.oauth import GrantRefused, Tokens, make_secret
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import Refused, UserError
@@ -114,14 +113,8 @@ class AccountAuthorizer:
         found: ConnectedAccount,
         former: ConnectedAccount | None,
     ) -> Outcome:
-        try:
-            await self._connector.claim(User(id=found.user_id, username=found.username), found.person)
-        except UserError:
-            # The Coder account stays connected to the other person. So delete the tokens that were just made.
-            batch = Batch().append(account(found.person), _make_deletion_job(found), score="due")
-            await context.write(batch)
-            raise
-        await self._connector.store(context, found, former)
+        lost = await self._connector.claim(context, found)
+        await self._connector.store(context, found, former, lost)
         return await self._connector.finish(requester, found)
 
     async def _ask(
