@@ -84,7 +84,7 @@ class PersonForgetter:
         nameless = link.model_copy(update={"record": record, "moved_to": ""})
         if link.end_reason is None:
             await questions.settle_all(self._deps, link, batch)
-            await self._return_others(link, link.record.requested_by, batch)
+            await self._return_others(link, context.work(ForgetInLink).person, batch)
             if not link.closed_error and record.thread_ts is not None:
                 message = answers.thread_detached(nameless)
                 say(link.id, f"detached:{context.job.id}", message, batch, question_id=questions.ATTACH)

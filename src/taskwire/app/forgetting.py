@@ -5,6 +5,7 @@ link. Every step can be repeated. A second run removes the data that came in dur
 """
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections import Counter
@@ -12,14 +13,16 @@ from collections.abc import Callable
 
 from taskwire.app.audit_listing import open_trail
 from taskwire.coder.client import CoderClient
+from taskwire.coder.keys import delete_quietly
 from taskwire.coder.oauth import OAuthClient
 from taskwire.doctor.opening import find_person, open_workspace
 from taskwire.domain.audit import OPERATOR, AuditEntry
-from taskwire.domain.errors import OutcomeUnknown, TryLater
+from taskwire.domain.errors import OutcomeUnknown, TryLater, UserError
 from taskwire.domain.ids import UserId
 from taskwire.domain.queueing.jobs import Job
-from taskwire.domain.queueing.person_jobs import ForgetInLink
+from taskwire.domain.queueing.person_jobs import ConnectAccount, DeleteToken, ForgetInLink
 from taskwire.domain.queueing.queues import account, to_coder
+from taskwire.domain.queueing.work import Work
 from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.leases import Queues
@@ -27,9 +30,10 @@ from taskwire.queue.scripts import ServerClock
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.settings import Settings
-from taskwire.state.accounts import AccountStore
+from taskwire.state.accounts import AccountStore, ConnectedAccount, open_pasted
+from taskwire.state.links import Links
 from taskwire.state.person_data import FoundData, PersonData
-from taskwire.tasks.renew_account import end_tokens
+from taskwire.tasks.renew_account import delete_tokens, end_tokens
 
 # In seconds. How long to wait for a bot that makes no progress with removing the person from links, and the
 # interval between two looks at its progress.
@@ -54,6 +58,7 @@ class Forgetting:
         self._queues = Queues(connections, keys, ServerClock(), mask_stored=settings.masker.mask_own_in_json)
         self._data = PersonData(connections, keys)
         self._accounts = AccountStore(connections, keys)
+        self._links = Links(connections, keys, ServerClock())
         self._dead_letters = DeadLetters(connections, keys, ServerClock())
         self._trail = open_trail(settings, connections, keys)
         self.removed: Counter[str] = Counter()
@@ -81,25 +86,30 @@ class Forgetting:
             await self._queues.write(self._trail.add_to(Batch(), entry))
 
     async def _remove_account(self) -> bool:
-        """Delete the token in Coder, then the account in Redis. If Coder does not answer, delete neither.
+        """Delete the person's tokens in Coder, then the account in Redis. If Coder does not answer, keep the
+        account, and the jobs that wait to delete tokens.
 
-        Return whether no account is left.
+        Return whether nothing was kept.
         """
         known = await self._accounts.find(self._person)
-        if known is None:
+        waiting = [job.work for job in await self._links.list_jobs(account(self._person))]
+        if known is None and not waiting:
             return True
         settings = self._settings
         mask = settings.masker.mask
         opened = CoderClient.open(settings.coder_url, settings.service_token, mask=mask)
         async with opened as coder, OAuthClient.open(settings.coder_url, settings.oauth_app, mask) as oauth:
             try:
-                client = coder.for_person(known.token, known.person)
-                await end_tokens(oauth, client, known.refresh_token)
+                for work in waiting:
+                    await _delete_waiting(coder, oauth, work, known)
+                if known is not None:
+                    await end_tokens(oauth, coder.for_person(known.token, known.person), known.refresh_token)
             except (TryLater, OutcomeUnknown) as error:
                 self.left.append(f"the Coder account and its token, because Coder does not answer: {error}.")
                 return False
-        await self._queues.write(self._accounts.remove(Batch(), known))
-        self.removed["the Coder account and its token"] += 1
+        if known is not None:
+            await self._queues.write(self._accounts.remove(Batch(), known))
+            self.removed["the Coder account and its token"] += 1
         return True
 
     async def _remove(self, found: FoundData) -> None:
@@ -155,6 +165,20 @@ class Forgetting:
             )
             if said not in self.left:
                 self.left.append(said)
+
+
+async def _delete_waiting(
+    coder: CoderClient, oauth: OAuthClient | None, work: Work, known: ConnectedAccount | None
+) -> None:
+    """Delete in Coder the token of a job that waits, because the job will not run any more."""
+    # A token that cannot be decrypted any more cannot be deleted.
+    with contextlib.suppress(UserError):
+        if isinstance(work, DeleteToken):
+            await delete_tokens(coder, oauth, work, known)
+        elif isinstance(work, ConnectAccount):
+            person = work.requester.person
+            client = coder.for_person(open_pasted(work.sealed_token, person), person)
+            await delete_quietly(client, client.key_id)
 
 
 async def forget(settings: Settings, who: str, show: Callable[[str], None]) -> int:

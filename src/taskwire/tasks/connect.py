@@ -16,7 +16,7 @@ from functools import partial
 
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import PersonTokenRefused
-from taskwire.coder.keys import delete_key, delete_quietly, list_named, make_token
+from taskwire.coder.keys import delete_quietly, list_named, make_token
 from taskwire.coder.models import User
 from taskwire.coder.scopes import PERSON_SCOPES
 from taskwire.dependencies import Dependencies
@@ -48,7 +48,7 @@ from taskwire.queue.batch import Batch
 from taskwire.slack.models import Profile
 from taskwire.state.accounts import ConnectedAccount, open_pasted, seal_pasted
 from taskwire.tasks.card_questions import CHECK_TIMEOUT_SECONDS
-from taskwire.tasks.renew_account import end_tokens, refresh_tokens, renew_in_time
+from taskwire.tasks.renew_account import delete_tokens, end_tokens, refresh_tokens, renew_in_time
 from taskwire.telemetry import logger
 
 # A new token must have another name than the token that it replaces.
@@ -309,26 +309,10 @@ class AccountConnector:
         return done()
 
     async def delete(self, context: JobContext) -> Outcome:
-        """Delete a replaced token.
-
-        If the replaced token may not delete itself, use the account's present token.
-        """
+        """Delete a token that was replaced, or that connects no account."""
         work = context.work(DeleteToken)
         known = await self._deps.accounts.find(work.person)
-        if known is not None and known.key_id == work.key_id:
-            return done()
-        tokens = [open_pasted(work.sealed_token, work.person)] if work.sealed_token else []
-        if known is not None and not known.is_refused:
-            tokens.append(known.token)
-        if work.sealed_refresh_token:
-            refresh_token = open_pasted(work.sealed_refresh_token, work.person)
-            client = self._deps.service_coder.for_person(tokens[0], work.person)
-            await end_tokens(self._deps.oauth, client, refresh_token)
-            return done()
-        for token in tokens:
-            with contextlib.suppress(Refused, PersonTokenRefused):
-                await delete_key(self._deps.service_coder.for_person(token, work.person), work.key_id)
-                break
+        await delete_tokens(self._deps.service_coder, self._deps.oauth, work, known)
         return done()
 
     async def disconnect(self, context: JobContext) -> Outcome:

@@ -65,10 +65,9 @@ class AccountAuthorizer:
         former = await self._deps.accounts.find(person)
         if former is not None and former.job == context.job.id:
             # An earlier try has stored the account.
-            return await self._connector.finish(work.requester, former)
+            return await self._finish(work.requester, former)
         grant = Grant.open(work.sealed_grant, person)
-        tokens = await self._get_tokens(context, grant)
-        found = self._make_account(person, tokens, context.job.id)
+        found = self._make_account(person, await self._get_tokens(context, grant), context.job.id)
         try:
             user = await self._deps.service_coder.for_person(found.token, person).get_own_user()
         except PersonTokenRefused:
@@ -81,7 +80,8 @@ class AccountAuthorizer:
     async def _get_tokens(self, context: JobContext, grant: Grant) -> Tokens:
         """Return the tokens that an earlier try has stored.
 
-        If there are none, exchange the code for tokens.
+        If there are none, exchange the code for tokens. They are deleted after ten minutes, unless they
+        connect an account until then.
         """
         known = await self._deps.authorizations.find_tokens(context.job.id)
         if known is not None:
@@ -99,7 +99,9 @@ class AccountAuthorizer:
                 error=str(refused),
             )
             raise UserError(*refusals.not_authorized()) from None
-        await context.write(self._deps.authorizations.keep_tokens(Batch(), context.job.id, tokens))
+        batch = self._deps.authorizations.keep_tokens(Batch(), context.job.id, tokens)
+        person = context.work(AuthorizeAccount).requester.person
+        await context.write(_delete_in_time(batch, self._make_account(person, tokens, context.job.id)))
         return tokens
 
     def _make_account(self, person: UserId, tokens: Tokens, job_id: str) -> ConnectedAccount:
@@ -115,7 +117,13 @@ class AccountAuthorizer:
     ) -> Outcome:
         lost = await self._connector.claim(context, found)
         await self._connector.store(context, found, former, lost)
-        return await self._connector.finish(requester, found)
+        return await self._finish(requester, found)
+
+    async def _finish(self, requester: Requester, stored: ConnectedAccount) -> Outcome:
+        """Run what waited for a stored account, and keep its tokens."""
+        outcome = await self._connector.finish(requester, stored)
+        outcome.batch.drop(account(stored.person), _get_deletion_id(stored))
+        return outcome
 
     async def _ask(
         self, context: JobContext, requester: Requester, found: ConnectedAccount, confirmation: str
@@ -133,8 +141,8 @@ class AccountAuthorizer:
             tokens=tokens, user_id=found.user_id, username=found.username, confirmation=confirmation
         )
         batch = self._deps.authorizations.keep_unconfirmed(Batch(), found.person, waiting)
-        deletion = _make_deletion_job(found)
-        batch.append(account(found.person), deletion, score="due", delay_ms=LIFETIME_MS)
+        # The ten minutes begin anew.
+        _delete_in_time(batch.drop(account(found.person), _get_deletion_id(found)), found)
         context.audit.is_nothing()
         return done(batch, (requester, accounts.ask_for_number(found.username)))
 
@@ -148,7 +156,7 @@ class AccountAuthorizer:
         await self._people.get_profile(person)
         former = await self._deps.accounts.find(person)
         if former is not None and former.job == context.job.id:
-            return await self._connector.finish(work.requester, former)
+            return await self._finish(work.requester, former)
         waiting = await self._deps.authorizations.find_unconfirmed(person)
         if waiting is None or not waiting.tries_left:
             raise UserError(*refusals.nothing_to_confirm())
@@ -162,7 +170,6 @@ class AccountAuthorizer:
             raise UserError(*refusals.wrong_number(left.tries_left))
         outcome = await self._connect(context, work.requester, found, former)
         self._deps.authorizations.forget_unconfirmed(outcome.batch, person)
-        outcome.batch.drop(account(person), _make_deletion_job(found).id)
         return outcome
 
 
@@ -185,8 +192,14 @@ async def make_offer_to_connect(deps: Dependencies, people: People, requester: R
     return accounts.offer_page(deps.oauth.make_page_url(state, verifier), username)
 
 
-def _make_deletion_job(found: ConnectedAccount) -> Job:
-    return Job(id=f"delete:{found.key_id}:unconfirmed", work=make_deletion(found))
+def _delete_in_time(batch: Batch, found: ConnectedAccount) -> Batch:
+    """Add to a batch the job that deletes these tokens if they connect no account for ten minutes."""
+    job = Job(id=_get_deletion_id(found), work=make_deletion(found))
+    return batch.append(account(found.person), job, score="due", delay_ms=LIFETIME_MS)
+
+
+def _get_deletion_id(found: ConnectedAccount) -> str:
+    return f"delete:{found.key_id}:unconfirmed"
 
 
 def _now_ms(deps: Dependencies) -> int:

@@ -6,17 +6,19 @@ it has stored the new tokens, the new tokens are lost. Then Coder refuses the ne
 asked to connect again.
 """
 
+import contextlib
 from datetime import datetime, timedelta
 from functools import partial
 
 from taskwire.coder.client import CoderClient
-from taskwire.coder.keys import delete_quietly
+from taskwire.coder.errors import PersonTokenRefused
+from taskwire.coder.keys import delete_key, delete_quietly
 from taskwire.coder.oauth import CALL_SECONDS, GrantRefused, OAuthClient, Tokens
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import Refused
 from taskwire.domain.ids import to_ms
 from taskwire.domain.queueing.jobs import Job
-from taskwire.domain.queueing.person_jobs import RenewToken
+from taskwire.domain.queueing.person_jobs import DeleteToken, RenewToken
 from taskwire.domain.queueing.queues import account
 from taskwire.job_context import JobContext, Outcome, done
 from taskwire.messages import accounts
@@ -26,7 +28,7 @@ from taskwire.outbox.owner_absence import show_absence
 from taskwire.outbox.tell_once import record_told
 from taskwire.outbox.waiting_requests import PERSON_TOLD_MS
 from taskwire.queue.batch import Batch
-from taskwire.state.accounts import ConnectedAccount
+from taskwire.state.accounts import ConnectedAccount, open_pasted
 from taskwire.telemetry import logger
 
 # A token that lives longer than this is not renewed.
@@ -104,6 +106,29 @@ async def end_tokens(oauth: OAuthClient | None, client: CoderClient, refresh_tok
         else:
             return
     await delete_quietly(client, client.key_id)
+
+
+async def delete_tokens(
+    coder: CoderClient, oauth: OAuthClient | None, work: DeleteToken, known: ConnectedAccount | None
+) -> None:
+    """Delete the tokens that a job names in Coder. Do nothing if Coder refuses that.
+
+    If the replaced token may not delete itself, use the token of `known`, the account's present one. Raise
+    TryLater or OutcomeUnknown if Coder does not answer.
+    """
+    if known is not None and known.key_id == work.key_id:
+        return
+    tokens = [open_pasted(work.sealed_token, work.person)] if work.sealed_token else []
+    if known is not None and not known.is_refused:
+        tokens.append(known.token)
+    if work.sealed_refresh_token:
+        refresh_token = open_pasted(work.sealed_refresh_token, work.person)
+        await end_tokens(oauth, coder.for_person(tokens[0], work.person), refresh_token)
+        return
+    for token in tokens:
+        with contextlib.suppress(Refused, PersonTokenRefused):
+            await delete_key(coder.for_person(token, work.person), work.key_id)
+            break
 
 
 def renew_in_time(batch: Batch, connected: ConnectedAccount, now: datetime) -> Batch:
