@@ -8,13 +8,15 @@ from taskwire.domain.text.message import Message
 from taskwire.outbox.private_answers import MOST_PENDING, PrivateAnswer
 from taskwire.queue.user_limits import MAX_PER_MINUTE
 from taskwire.slack.manifest import SEND_TO_TASK
+from taskwire_sandbox.slack import messages
 
 from .many_tasks import calls
 from .people import Person, buttons
 from .running_tasks import a_task
+from .test_backfill import away, back
 from .test_pass_on import ASKED, bob_asks
 from .test_user_limits_of_verbs import TOO_FAST
-from .waiting import a_busy_agent, takes_all
+from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import CARD_SECONDS, World
 
 
@@ -99,6 +101,38 @@ async def test_replies_below_other_messages_of_the_bot_are_looked_up_once(world:
 
     assert len(calls(world, "conversations.replies")) - before == 1
     mallory.hears()
+
+
+async def test_searches_that_one_person_causes_stand_behind_backfill(world: World) -> None:
+    """Mallory, a guest, writes once below each of eighty messages that the bot has sent him. Then the bot
+    is away, and Alice writes to her agent. Her reply is delivered before the bot searches for most of
+    Mallory's threads."""
+    thread, task = await a_waiting_agent(world)
+    mallory = world.person("mallory", in_coder=False, is_restricted=True)
+    place = world.slack.workspace.channel(world.slack.open_direct(mallory.id).id)
+    said = {"text": "old", "user": world.slack.bot_user_id, "bot_id": world.slack.backend.app.bot_id}
+    roots = [str(messages.write(world.slack.backend, place, said)["ts"]) for _ in range(80)]
+    await world.settles()
+    for ts in roots:
+        world.reader.read_root(place.id, ts)
+        await world.slack.post(mallory.id, place.id, "hi", ts)
+    await world.slack.wait_until_idle()
+    await away(world)
+    await world.slack.post(world.alice.id, thread.channel, "written while you were away", thread.ts)
+    before = len(calls(world, "conversations.replies"))
+
+    await back(world)
+    await world.passes(seconds=5)
+    inputs_at_once = list(task.inputs)
+    searched_first = len(calls(world, "conversations.replies")) - before
+    for _ in range(30):
+        await world.passes(seconds=10)
+
+    assert inputs_at_once == task.inputs == ["written while you were away"]
+    assert searched_first < 20
+    assert len(calls(world, "conversations.replies")) - before == 81
+    thread.new_messages()
+    assert not await world.jobs()
 
 
 async def test_messages_that_an_edit_makes_replies_are_limited(world: World) -> None:

@@ -190,7 +190,7 @@ class RateLimiter:
     def _buckets(self, method: str, where: str, priority: Priority) -> list[str | int]:
         limits = self._limits_of(method)
         per_target = limits.per_target if where else None
-        backfill = limits.backfill if priority is Priority.BACKFILL else None
+        backfill = limits.backfill if priority in (Priority.BACKFILL, Priority.SEARCH) else None
         is_state = bool(where) and priority in (Priority.CARD, Priority.FINAL_CARD)
         words: list[str | int] = []
         for name, limit in (

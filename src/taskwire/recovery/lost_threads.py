@@ -27,8 +27,8 @@ from taskwire.outbox.private_answers import show_privately
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
-from taskwire.slack.call_priorities import Priority, with_least_priority
-from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused
+from taskwire.slack.call_priorities import Priority, as_claimant, with_least_priority
+from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity, SlackRefused
 from taskwire.slack.metadata import Metadata
 from taskwire.tasks.lookup import bare_record
 from taskwire.telemetry import logger
@@ -37,6 +37,8 @@ from taskwire.telemetry import logger
 CARD_KIND = "card"
 # The note that the bot's message at the beginning of a thread is no card.
 _NO_CARD, NO_CARD_TTL_MS = "no_card", 600_000
+# A search that finds no place in Slack's limits runs again after this time. Many searches may wait.
+WITHOUT_PLACE_SECONDS = 30.0
 
 _log = logger("taskwire.recovery.lost_threads")
 
@@ -66,9 +68,7 @@ class LostThreads:
         if await self._deps.notes.find(_NO_CARD, place) is not None:
             return done()
         try:
-            # Anybody may write below any message of the bot, so these reads wait behind all others.
-            with with_least_priority(Priority.BACKFILL):
-                card = await self._deps.slack.find_metadata(thread.channel, thread.ts)
+            card = await self._find_card(work)
             if card is None or card.kind != CARD_KIND:
                 await self._deps.notes.keep("1", _NO_CARD, place, ttl_ms=NO_CARD_TTL_MS)
                 return done()
@@ -80,6 +80,15 @@ class LostThreads:
                 error=str(problem),
             )
             return done()
+
+    async def _find_card(self, work: FindThread) -> Metadata | None:
+        # Anybody may write below any message of the bot, so these reads wait behind all others. All searches
+        # of one person are one claimant, so only one of them waits for a place.
+        with as_claimant(f"search:{work.person}"), with_least_priority(Priority.SEARCH):
+            try:
+                return await self._deps.slack.find_metadata(work.channel, work.thread_ts)
+            except NoCapacity as busy:
+                raise NoCapacity(str(busy), WITHOUT_PLACE_SECONDS) from busy
 
     async def _restore_or_explain(self, context: JobContext, work: FindThread, card: Metadata) -> Outcome:
         if card.task_id is None or not self._is_link_lost(work):

@@ -37,6 +37,8 @@ class Priority(IntEnum):
     LIVE = 7
     # A receipt that only says that a reply waits. The next state of the reply soon replaces it.
     WAITING_RECEIPT = 8
+    # A search for the link of an unknown thread. Anybody may cause it, by a message below any of the bot's.
+    SEARCH = 9
 
 
 # How long a method is blocked if Slack rate-limits it without a Retry-After.
