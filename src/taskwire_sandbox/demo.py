@@ -43,7 +43,11 @@ async def run_demo(port: int | None) -> int:
             settings = _settings(slack, coder, Path(kept))
             # While Coder is made unreachable, the bot's warnings would flood the terminal.
             configure_logs("error", "text", settings.masker.mask)
-            return await Process(settings, lambda: _announce(slack)).run()
+            code = await Process(settings, lambda: _announce(slack)).run()
+    if code == 0:
+        # The terminal has just shown "^C".
+        print("\n  Stopped. Nothing was kept.", flush=True)  # noqa: T201 - as in `_announce`
+    return code
 
 
 @contextlib.asynccontextmanager

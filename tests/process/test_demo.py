@@ -60,7 +60,7 @@ async def _goes_through_a_story(page: Page) -> None:
 
 async def test_a_visitor_lives_through_one_story(start_taskwire: StartTaskwire) -> None:
     """A visitor creates a task, is mentioned by the bot, replies and sees the task finish. Meanwhile the demo
-    connects to no other machine. Ctrl-C ends the demo."""
+    connects to no other machine. Ctrl-C ends the demo, which says so."""
     async with launched() as browser, browsed(browser) as page:
         demo = await start_taskwire("demo")
         await page.goto(await _address(demo))
@@ -73,6 +73,7 @@ async def test_a_visitor_lives_through_one_story(start_taskwire: StartTaskwire) 
 
     assert code == 0
     assert "Traceback" not in demo.output
+    assert demo.output.endswith("Ctrl-C ends it.\n\n\n  Stopped. Nothing was kept.\n")
 
 
 async def test_a_visitor_connects_an_account(start_taskwire: StartTaskwire) -> None:

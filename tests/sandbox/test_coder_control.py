@@ -326,6 +326,23 @@ async def test_a_demo_agent_takes_no_question_for_a_yes(stage: Scene, answer: st
     assert task.row.workspace.app.statuses[-1].message == report
 
 
+async def test_each_task_of_the_demo_has_its_own_pull_request(stage: Scene) -> None:
+    """Two of the demo's agents open two pull requests. After an input, an agent continues in its own."""
+    stage.sandbox.template.script = scripts.pick
+    tasks = [stage.sandbox.add_task("alice", "Round the prices") for _ in range(2)]
+    await stage.sandbox.advance(60)
+    sent = await stage.alice.asks("POST", f"{TASKS}/me/{tasks[0].id}/send", {"input": "Also the tests"})
+    await stage.sandbox.advance(60)
+
+    links = [[status.uri for status in task.row.workspace.app.statuses if status.uri] for task in tasks]
+    said = ["\n".join(line.content for line in task.log) for task in tasks]
+
+    assert sent.status == 204
+    first, second = (f"https://github.com/acme/shop/pull/{number}" for number in (412, 413))
+    assert [set(each) for each in links] == [{first}, {second}]
+    assert (first in said[0], second in said[1]) == (True, True)
+
+
 async def test_the_demo_has_a_build_that_breaks_once(stage: Scene) -> None:
     """One build of the demo fails, and its log has the reason. The next build succeeds."""
     stage.sandbox.template.script = scripts.pick

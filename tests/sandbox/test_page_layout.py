@@ -179,6 +179,65 @@ async def test_what_coder_sees_is_closed_where_it_lies_over_the_rest(world: Worl
     await expect(switch).to_be_focused()
 
 
+async def test_the_tour_closes_the_panel_that_would_cover_it(world: World) -> None:
+    """In a narrow window, the Coder panel covers the page. If a person starts the tour, the panel closes and
+    the tour is visible."""
+    await world.page.set_viewport_size(TELEPHONE)
+    await world.page.get_by_role("button", name="What Coder sees").click()
+
+    await world.page.get_by_role("button", name="Tour", exact=True).click()
+
+    await expect(world.page.get_by_role("complementary", name="What Coder sees")).to_be_hidden()
+    await world.page.get_by_role("button", name="Step through").click()
+    await expect(world.page.get_by_role("region", name="Tour")).to_contain_text("Step 1 of 13")
+
+
+async def test_the_ideas_leave_the_room_to_messages(world: World) -> None:
+    """Once there are messages, the strip of ideas has one line. It is not above direct messages."""
+    strip = world.page.get_by_role("region", name="Things to try")
+    await expect(strip.locator(".idea")).to_have_count(7)
+    await expect(strip.locator(".idea").last).to_be_visible()
+
+    await world.slack.post("bob", "shop", "hello")
+
+    await expect(strip).to_contain_text("More ideas: 💡 beside the message box.")
+    await expect(strip.locator(".idea").last).to_be_hidden()
+    assert await height(strip) < 50
+    await world.page.get_by_role("button", name="Taskwire", exact=True).click()
+    await world.page.get_by_role("button", name="Messages", exact=True).click()
+    await expect(world.page.locator("#conversation-name")).to_have_text("Taskwire")
+    await expect(strip).to_be_hidden()
+
+
+async def test_a_message_box_beside_a_thread_shows_whole_lines(world: World) -> None:
+    """Between a thread and the Coder panel, the message box has room for few words. It shows them whole."""
+    await world.page.set_viewport_size({"width": 1280, "height": 800})
+    ts = await world.slack.post("bob", "shop", "the root")
+    await world.slack.post("bob", "shop", "a reply", ts)
+    await world.message("the root").get_by_role("button", name="1 reply").click()
+
+    await expect(world.box).to_have_attribute("placeholder", "Message #shop")
+    assert await height(world.page.locator(".composer-note")) < 25
+
+
+async def test_a_trouble_covers_no_message_box(world: World) -> None:
+    """The page says in a strip at the top that a message was not sent. The strip does not cover a message
+    box."""
+    ts = await world.slack.post("bob", "shop", "the root")
+    await world.slack.post("bob", "shop", "a reply", ts)
+    await world.message("the root").get_by_role("button", name="1 reply").click()
+    await expect(world.thread).to_contain_text("a reply")
+    await world.page.route("**/_control/act", lambda route: route.abort("aborted"))
+    await world.type("hello")
+
+    trouble = await world.page.get_by_text("The demo does not answer. Is it still running?").bounding_box()
+    assert trouble is not None
+    for box in (world.box, world.reply_box):
+        place = await box.bounding_box()
+        assert place is not None
+        assert trouble["y"] + trouble["height"] <= place["y"]
+
+
 async def test_a_menu_stays_in_its_pane(world: World) -> None:
     """If a person opens the menu of a reply, the menu stays inside the thread's pane. It does not cover the
     panel beside the thread."""

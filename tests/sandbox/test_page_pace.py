@@ -98,6 +98,28 @@ async def test_an_answer_in_a_thread_is_shown_although_the_thread_is_read_first(
     await expect(world.thread).to_contain_text("Only you see this.")
 
 
+async def test_a_new_demo_shows_nothing_of_the_old_one(world: World) -> None:
+    """Slack has told a person that a command is unknown. If the demo is restarted while the page is open,
+    this message disappears, but the words in the message box stay."""
+    await world.type("/foo")
+    await expect(world.message("/foo is not a valid command.")).to_be_visible()
+    await world.box.fill("not sent yet")
+
+    async def answer_as_new_demo(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(response=answer, json=await answer.json() | {"run": "another"})
+
+    await world.page.route("**/page/settings.json", answer_as_new_demo)
+    await world.slack.go_down()
+    await expect(world.page.get_by_text("The demo has stopped answering.")).to_be_visible()
+    await world.slack.come_back()
+
+    await expect(world.message("/foo is not a valid command.")).to_have_count(0)
+    await expect(world.box).to_have_value("not sent yet")
+    # The browser reports each refused connection.
+    world.troubles.clear()
+
+
 async def test_what_is_being_edited_outlives_a_change(world: World) -> None:
     """If a reaction arrives while a person edits a message, the open edit stays. After saving, the message
     shows the edit and the reaction."""

@@ -34,7 +34,7 @@ async def test_a_step_acts_and_says_what_happens_behind_it(world: World, tour: L
     await tour.get_by_role("button", name="Step through").click()
 
     await expect(tour).to_contain_text("Alice asks for something Step 1 of 13")
-    await expect(tour).to_contain_text("Claim: Taskwire writes it down once")
+    await expect(tour).to_contain_text("Claim: Taskwire writes it down once, in its store (Redis)")
     await expect(world.page.locator(".tour-spot")).to_contain_text("Working")
     assert [words.partition(" ")[0] for words in world.heard] == ["create"]
 

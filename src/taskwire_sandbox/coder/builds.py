@@ -6,6 +6,7 @@ from functools import partial
 from taskwire_sandbox.coder.agentapi import AgentApi
 from taskwire_sandbox.coder.reports import Reports, choose_snapshot_messages
 from taskwire_sandbox.coder.rows import Agent, App, Build, LogLine, Message, Task, User, Workspace
+from taskwire_sandbox.coder.script_parts import FIRST_PULL_REQUEST
 from taskwire_sandbox.coder.script_runner import ScriptRunner
 from taskwire_sandbox.coder.steps import BuildPlan, Script
 from taskwire_sandbox.coder.wire import Refusal
@@ -22,6 +23,7 @@ class Builds:
         self._reports = reports
         self.programs: dict[str, AgentApi] = {}
         self._histories: dict[str, list[Message]] = {}
+        self._pull_requests: dict[str, int] = {}
 
     def add(
         self,
@@ -170,7 +172,8 @@ class Builds:
         program.is_silent = template.is_silent or (is_resumed and template.is_silent_after_resume)
         self.programs[workspace.id] = program
         script = self.script_of(workspace)
-        runner = ScriptRunner(world.schedule, program, script, partial(self.crash, workspace))
+        number = self._pull_requests.setdefault(workspace.id, FIRST_PULL_REQUEST + len(self._pull_requests))
+        runner = ScriptRunner(world.schedule, program, script, partial(self.crash, workspace), number)
         program.open(self._histories.get(workspace.id, []) if template.keeps_history else [])
         is_new = task.prompt != task.typed_prompt
         if task.prompt and is_new:

@@ -3,7 +3,7 @@
 `scripts` chooses one of these agents or one of its own agents.
 """
 
-from taskwire_sandbox.coder.script_parts import REPOSITORY, SHORT_PLAN, goes_on, resumed
+from taskwire_sandbox.coder.script_parts import PULL_REQUEST, SHORT_PLAN, goes_on, resumed
 from taskwire_sandbox.coder.steps import Complete, Say, Script, Step, Steps, Work
 
 WARNINGS = 24
@@ -46,9 +46,9 @@ READS_EVERYTHING = Script(
             "The one that matters is the query in a loop: it runs once for each line of an order. "
             "The others are unused imports, which I removed."
         ),
-        Complete("Read 120 modules: 24 findings, one of them slow", f"{REPOSITORY}/pull/414"),
+        Complete("Read 120 modules: 24 findings, one of them slow", PULL_REQUEST),
     ),
-    on_input=goes_on(414),
+    on_input=goes_on,
     on_resume=resumed(),
     plan=SHORT_PLAN,
 )
@@ -84,11 +84,11 @@ UPGRADES = Script(
         Work(2, "Opening a pull request"),
         Say(
             "Done. All 131 tests pass on the new version, with warnings as errors. "
-            f"Each of the {WARNINGS} changes is a commit of its own in {REPOSITORY}/pull/418."
+            f"Each of the {WARNINGS} changes is a commit of its own in {PULL_REQUEST}."
         ),
-        Complete("All 131 tests pass on the new version", f"{REPOSITORY}/pull/418"),
+        Complete("All 131 tests pass on the new version", PULL_REQUEST),
     ),
-    on_input=goes_on(418),
+    on_input=goes_on,
     on_resume=resumed(),
     plan=SHORT_PLAN,
 )
@@ -131,7 +131,7 @@ EXPLAINS = Script(
         Say(_EXPLANATION, seconds=1),
         Complete("Explained how a cart expires; found one defect"),
     ),
-    on_input=goes_on(419),
+    on_input=goes_on,
     on_resume=resumed(),
     plan=SHORT_PLAN,
 )

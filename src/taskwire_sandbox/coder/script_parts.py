@@ -1,11 +1,13 @@
 """Parts that the demo's agents share: their repository, their pace, and their steps after an input."""
 
 import textwrap
-from collections.abc import Callable
 
 from taskwire_sandbox.coder.steps import BuildPlan, Complete, Say, Steps, Work
 
 REPOSITORY = "https://github.com/acme/shop"
+# The runner of a script replaces this address with that of the task's own pull request.
+PULL_REQUEST = f"{REPOSITORY}/pull/NUMBER"
+FIRST_PULL_REQUEST = 412
 SHORT_PLAN = BuildPlan(queue=0.5, provision=2.0, connect=0.5, start=1.0, app=0.5, stop=1.5, delete=1.0)
 
 
@@ -20,15 +22,11 @@ def resumed() -> Steps:
     )
 
 
-def goes_on(pull_request: int) -> Callable[[str], Steps]:
-    """Return a function that makes an agent's steps after an input: one more change in its pull request.
+def goes_on(text: str) -> Steps:
+    """Return an agent's steps after an input: one more change in its pull request.
 
     If the input has the word *every*, the agent works for a minute. So a person has time to stop it.
     """
-    return lambda text: _follow_up(text, pull_request)
-
-
-def _follow_up(text: str, pull_request: int) -> Steps:
     lines = text.splitlines()
     # Words that the task's owner has passed on are quoted.
     said = [line.removeprefix("> ") for line in lines if line.startswith("> ")] or lines
@@ -40,5 +38,5 @@ def _follow_up(text: str, pull_request: int) -> Steps:
         *(checks if is_long else (Work(4, "Making the change"),)),
         Say("⏺ Bash(pytest -q)\n  ⎿  128 passed in 6.41s"),
         Say(f"Done: “{topic}”. All 128 tests pass."),
-        Complete("Pushed the change", f"{REPOSITORY}/pull/{pull_request}"),
+        Complete("Pushed the change", PULL_REQUEST),
     )

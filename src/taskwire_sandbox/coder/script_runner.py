@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from taskwire_sandbox.coder.agentapi import AgentApi
 from taskwire_sandbox.coder.clock import Schedule
+from taskwire_sandbox.coder.script_parts import PULL_REQUEST, REPOSITORY
 from taskwire_sandbox.coder.steps import (
     Ask,
     Busy,
@@ -25,15 +26,21 @@ from taskwire_sandbox.coder.terminal import as_terminal_text
 
 
 class ScriptRunner:
-    """Runs one agent's script."""
+    """Runs one agent's script. `pull_request` is the number of the pull request that the agent opens."""
 
     def __init__(
-        self, schedule: Schedule, terminal: AgentApi, script: Script, on_crash: Callable[[], None]
+        self,
+        schedule: Schedule,
+        terminal: AgentApi,
+        script: Script,
+        on_crash: Callable[[], None],
+        pull_request: int,
     ) -> None:
         self._schedule = schedule
         self._terminal = terminal
         self._script = script
         self._on_crash = on_crash
+        self._pull_request = f"{REPOSITORY}/pull/{pull_request}"
         self._steps: deque[Step] = deque()
         self._question: Ask | None = None
         self._is_waiting = False
@@ -97,7 +104,8 @@ class ScriptRunner:
         self._pause(step.seconds, then=self._terminal.stop_working)
 
     def _say(self, step: Say) -> None:
-        text = step.text if step.raw else as_terminal_text(step.text, self._terminal.columns)
+        said = step.text.replace(PULL_REQUEST, self._pull_request)
+        text = said if step.raw else as_terminal_text(said, self._terminal.columns)
         if not step.seconds:
             self._terminal.append_text(text)
             return
@@ -127,7 +135,7 @@ class ScriptRunner:
         self._question = step
 
     def _end(self, state: str, message: str, uri: str) -> None:
-        self._terminal.report(state, message, uri)
+        self._terminal.report(state, message, uri.replace(PULL_REQUEST, self._pull_request))
         self._terminal.stop_working()
 
     def _pause(self, seconds: float, then: Callable[[], None] | None = None) -> None:

@@ -8,7 +8,7 @@ Each agent shows a different course of a task: success, failure, a question.
 import re
 
 from taskwire_sandbox.coder.long_scripts import EXPLAINS, READS_EVERYTHING, UPGRADES
-from taskwire_sandbox.coder.script_parts import REPOSITORY, SHORT_PLAN, goes_on, resumed
+from taskwire_sandbox.coder.script_parts import PULL_REQUEST, SHORT_PLAN, goes_on, resumed
 from taskwire_sandbox.coder.steps import (
     Ask,
     BuildPlan,
@@ -73,11 +73,11 @@ FIXES_IT = Script(
         Work(2, "Opening a pull request"),
         Say(
             f"Done. People land on the page they came from, also when their session had run out. I opened "
-            f"{REPOSITORY}/pull/412 with the fix and its test."
+            f"{PULL_REQUEST} with the fix and its test."
         ),
-        Complete("Opened a pull request with the fix and a test", f"{REPOSITORY}/pull/412"),
+        Complete("Opened a pull request with the fix and a test", PULL_REQUEST),
     ),
-    on_input=goes_on(412),
+    on_input=goes_on,
     on_resume=resumed(),
     plan=SHORT_PLAN,
 )
@@ -97,12 +97,10 @@ DOES_IT = Script(
         Work(3, "Running the tests"),
         Say("⏺ Bash(pytest -q)\n  ⎿  131 passed in 6.52s"),
         Work(2, "Opening a pull request"),
-        Say(
-            f"Done. The change is small and all tests pass. I opened {REPOSITORY}/pull/416 for you to review."
-        ),
-        Complete("Opened a pull request with the change", f"{REPOSITORY}/pull/416"),
+        Say(f"Done. The change is small and all tests pass. I opened {PULL_REQUEST} for you to review."),
+        Complete("Opened a pull request with the change", PULL_REQUEST),
     ),
-    on_input=goes_on(416),
+    on_input=goes_on,
     on_resume=resumed(),
     plan=SHORT_PLAN,
 )
@@ -137,7 +135,7 @@ def _drops_the_old_column() -> Steps:
             "Both migrations are in. The second one can be rolled back; "
             "it restores the names from the new columns."
         ),
-        Complete("Split the name and dropped the old column", f"{REPOSITORY}/pull/413"),
+        Complete("Split the name and dropped the old column", PULL_REQUEST),
     )
 
 
@@ -149,15 +147,16 @@ def _keeps_the_old_column() -> Steps:
             "I left the old column in place and write to both for now. "
             "A note in docs/migrations.md says when it can go."
         ),
-        Complete("Split the name; the old column stays for now", f"{REPOSITORY}/pull/413"),
+        Complete("Split the name; the old column stays for now", PULL_REQUEST),
     )
 
 
 ASKS_FIRST = Script(
     steps=(
-        Work(3, "Reading the customer model"),
+        # Long enough for the tour to show the agent at work.
+        Work(6, "Reading the customer model"),
         Say('⏺ Search(pattern: "customer_name")\n  ⎿  Found 14 files'),
-        Work(3, "Planning the migration"),
+        Work(6, "Planning the migration"),
         Say(
             "The name can be split into two columns without losing anything: 48,210 of 48,216 rows are plain."
         ),
@@ -170,7 +169,7 @@ ASKS_FIRST = Script(
             "Needs a decision about the old column",
         ),
     ),
-    on_input=goes_on(413),
+    on_input=goes_on,
     on_resume=resumed(),
     plan=SHORT_PLAN,
 )
@@ -185,9 +184,9 @@ def _tries_again(_text: str) -> Steps:
         Say("⏺ Bash(pytest -q tests/checkout/test_stock.py --count 200)\n  ⎿  200 passed in 38.74s"),
         Say(
             "Found it: the test read the stock before the payment had answered. It waits for the answer now, "
-            f"and 200 runs passed. I opened {REPOSITORY}/pull/417."
+            f"and 200 runs passed. I opened {PULL_REQUEST}."
         ),
-        Complete("The test is steady: 200 runs passed", f"{REPOSITORY}/pull/417"),
+        Complete("The test is steady: 200 runs passed", PULL_REQUEST),
     )
 
 
@@ -213,9 +212,7 @@ FAILS = Script(
     plan=SHORT_PLAN,
 )
 
-BREAKS_AT_FIRST = Script(
-    steps=DOES_IT.steps, on_input=goes_on(416), on_resume=DOES_IT.steps, plan=BROKEN_BUILD
-)
+BREAKS_AT_FIRST = Script(steps=DOES_IT.steps, on_input=goes_on, on_resume=DOES_IT.steps, plan=BROKEN_BUILD)
 
 
 REDRAWS_ITS_SCREEN = Script(
@@ -225,9 +222,9 @@ REDRAWS_ITS_SCREEN = Script(
         Say("⏺ Read(config/defaults.toml)\n  ⎿  Read 96 lines"),
         Work(3, "Compacting the conversation"),
         Rewrite("⏺ Conversation compacted. Seven settings were read by nobody; I removed them."),
-        Complete("Removed seven settings that nobody reads", f"{REPOSITORY}/pull/415"),
+        Complete("Removed seven settings that nobody reads", PULL_REQUEST),
     ),
-    on_input=goes_on(415),
+    on_input=goes_on,
     on_resume=resumed(),
     plan=SHORT_PLAN,
 )

@@ -1,5 +1,6 @@
 """Serves the page's own files and its settings. People's acts go to /_control and not to this module."""
 
+import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ def routes(*, coder_url: str = "", person: str = "", hints: Iterable[Hint] = ())
     `person` is the user whom the page shows first. Without `coder_url`, the page does not show Coder.
     """
     told = {"person": person, "hints": [asdict(hint) for hint in hints], "coder_url": coder_url}
+    # A page that is open notices by it that the demo was restarted.
+    told["run"] = secrets.token_hex(8)
 
     async def settings(_: web.Request) -> web.Response:
         return web.json_response(told, headers=_HEADERS)

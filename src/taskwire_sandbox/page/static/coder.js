@@ -79,7 +79,7 @@ export class CoderPanel {
 
   inputs(inputs) {
     if (!inputs.length) return null;
-    const list = el("ol", { class: "inputs" }, inputs.map((each) => el("li", {}, each)));
+    const list = el("ul", { class: "inputs" }, inputs.map((each) => el("li", {}, each)));
     return [el("h4", {}, `What the agent got (${inputs.length})`), list];
   }
 

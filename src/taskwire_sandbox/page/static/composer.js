@@ -7,14 +7,15 @@ import { Hints } from "./hints.js";
 import { ideasButton } from "./ideas.js";
 
 const TALLEST = 220;
-// The same width as in the style sheet. A narrower box has room for few words.
-const NARROW = window.matchMedia("(max-width: 600px)");
+// In pixels. A narrower composer has room for few words.
+const NARROW = 480;
 const KEYS = "Enter sends, Shift+Enter begins a new line, / shows the commands";
+const FEW_KEYS = "Enter sends, / shows the commands";
 
 export class Composer {
   /** `isThread` says whether the box writes into the open thread. `onSend` is called when something is sent. */
   constructor(world, { isThread = false, onSend }) {
-    Object.assign(this, { world, isThread, onSend, files: [], drafts: new Map(), target: "", history: [] });
+    Object.assign(this, { world, isThread, onSend, files: [], drafts: new Map(), target: "", history: [], isNarrow: false });
     const id = isThread ? "reply-box" : "message-box";
     this.box = el("textarea", { id, rows: "1", autocomplete: "off", spellcheck: "true" });
     this.label = el("label", { class: "unseen", for: id });
@@ -24,11 +25,20 @@ export class Composer {
     const clip = signButton("Attach a file", "📎", () => this.input.click());
     this.button = signButton("Send", "➤", () => this.send(), { class: "send" });
     const row = el("div", { class: "composer-row" }, clip, !isThread && ideasButton(this), this.label, this.box, this.button, this.input);
-    const keys = el("p", { class: "composer-note" }, KEYS);
-    this.node = el("div", { class: "composer" }, this.hints.node, this.chips, row, !isThread && keys);
+    this.keys = el("p", { class: "composer-note" }, KEYS);
+    this.node = el("div", { class: "composer" }, this.hints.node, this.chips, row, !isThread && this.keys);
     this.box.addEventListener("keydown", (event) => this.onKey(event));
     this.box.addEventListener("input", () => this.grow());
-    NARROW.addEventListener("change", () => this.updateTarget());
+    new ResizeObserver(() => this.fit()).observe(this.node);
+  }
+
+  /** Show as many words as the width has room for. A hidden composer has no width. */
+  fit() {
+    const isNarrow = this.node.clientWidth > 0 ? this.node.clientWidth < NARROW : this.isNarrow;
+    if (isNarrow === this.isNarrow) return;
+    this.isNarrow = isNarrow;
+    this.keys.textContent = isNarrow ? FEW_KEYS : KEYS;
+    this.updateTarget();
   }
 
   /** Switch to the draft of the conversation or thread that is now open, and keep the old draft. */
@@ -37,7 +47,7 @@ export class Composer {
     const target = [world.me, world.channel, this.isThread ? world.threadTs : ""].join("/");
     const words = this.isThread ? "Reply…" : `Message ${world.currentPlace()?.is_im ? "" : "#"}${world.place(world.channel)}`;
     this.label.textContent = this.isThread ? "Reply in this thread" : words;
-    const isShort = this.isThread || NARROW.matches;
+    const isShort = this.isThread || this.isNarrow;
     this.box.placeholder = isShort ? words : `${words}, or type / for a command`;
     if (target !== this.target) {
       this.drafts.set(this.target, this.box.value);

@@ -100,7 +100,7 @@ export function stayAtTheEnd(list) {
   return { goToEnd: () => ((isAtEnd = true), settle()) };
 }
 
-/** Show a short message at the edge of the window for seven seconds. */
+/** Show a short message below the top bar for seven seconds. */
 export function toast(words, kind = "note") {
   const shown = el("p", { class: `toast ${kind}` }, words);
   document.getElementById("toasts").append(shown);

@@ -6,6 +6,7 @@ import { button, el, fill, signButton } from "./dom.js";
 import { openMenu } from "./menu.js";
 
 const HOW = "Pick one, press Enter, then reply in its thread.";
+const MORE = "More ideas: 💡 beside the message box.";
 const KEY = "taskwire-welcome-closed";
 const IDEAS = [
   {
@@ -65,7 +66,8 @@ export function showIdeas(node, world, composer, startTour) {
     el(
       "div",
       { class: "welcome-words" },
-      el("p", {}, el("strong", {}, "Give a task to an AI agent. "), HOW),
+      el("p", { class: "welcome-first" }, el("strong", {}, "Give a task to an AI agent. "), HOW),
+      el("p", { class: "welcome-later" }, MORE),
       startTour && button("Take the tour", startTour, { class: "button small" }),
     ),
     el("div", { class: "ideas" }, IDEAS.map(idea)),

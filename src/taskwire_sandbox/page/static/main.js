@@ -47,11 +47,17 @@ class Page {
     on("views", () => this.showViews());
     on("new-message", (event) => this.announce(event.detail));
     on("connection", () => this.showConnection());
+    on("restarted", () => delete byId("window").dataset.begun);
     document.addEventListener("click", (event) => this.onClick(event));
     document.addEventListener("keydown", (event) => this.onKey(event));
     document.addEventListener("focusin", (event) => {
       for (const list of document.querySelectorAll(".messages")) rove(list, event.target);
     });
+  }
+
+  /** Close the Coder panel where it would cover the rest. */
+  makeRoom() {
+    if (!window.matchMedia(WIDE).matches) this.coder.setOpen(false);
   }
 
   async start() {
@@ -97,6 +103,8 @@ class Page {
     list.hidden = isHome;
     byId("home").hidden = !isHome;
     byId("window").dataset.tab = world.tab;
+    byId("window").dataset.place = world.currentPlace()?.is_im ? "direct" : "channel";
+    if (world.messages.length) byId("window").dataset.begun = "yes";
     if (isHome) showHome(byId("home"), world);
     const where = `${world.me}/${world.channel}/${world.tab}`;
     showMessages(list, world.placeMessages(), { world, isThread: false });

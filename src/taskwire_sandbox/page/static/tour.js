@@ -8,6 +8,9 @@ import { STEPS } from "./tour-steps.js";
 
 // How long a step may keep a person waiting before they may go on all the same. A test lets it wait longer.
 const PATIENCE_MS = 40_000;
+// A person reads about 200 words in a minute. The effect of a step is shown for a moment in any case.
+const READ_MS = 300;
+const LOOK_MS = 3000;
 const SLOW = "This takes longer than usual. Go on when you like.";
 
 export class Tour {
@@ -24,11 +27,14 @@ export class Tour {
     node.addEventListener("keydown", (event) => this.onKey(event));
     opener.addEventListener("click", () => (node.hidden ? this.open() : this.close()));
     for (const topic of ["messages", "thread"]) page.world.addEventListener(topic, () => this.showSpot());
+    // The task of the tour has gone with the demo.
+    page.world.addEventListener("restarted", () => !node.hidden && this.close());
   }
 
   async open() {
     Object.assign(this, { at: -1, done: -1, isBusy: false, round: this.round + 1 });
     this.setOpen(true);
+    this.page.makeRoom();
     this.patienceMs = Number(this.node.dataset.patienceMs ?? PATIENCE_MS);
     this.hand = new Hand(this.page, this.round, this.patienceMs);
     this.show();
@@ -110,7 +116,8 @@ export class Tour {
   playOn() {
     if (this.at === STEPS.length - 1) return this.setPlaying(false);
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.isPlaying && this.goOn(), 1000 * STEPS[this.at].seconds);
+    const unread = this.shownAt + READ_MS * wordsOf(STEPS[this.at]) - Date.now();
+    this.timer = setTimeout(() => this.isPlaying && this.goOn(), Math.max(unread, LOOK_MS));
   }
 
   setBusy(isBusy) {
@@ -122,6 +129,7 @@ export class Tour {
 
   show() {
     const { at } = this;
+    this.shownAt = Date.now();
     const { title, words } = STEPS[at] ?? {
       title: "A tour in two minutes",
       words: ["It gives an agent a task, follows and answers it, passes on a colleague’s idea, stops it, takes Coder away, and shows how to connect an account. Each step says what happens behind it."],
@@ -155,6 +163,12 @@ export class Tour {
     event.preventDefault();
     event.stopPropagation();
   }
+}
+
+/** Count the words of a step. */
+function wordsOf({ title, words }) {
+  const said = words.map((piece) => (typeof piece === "string" ? piece : piece.term)).join("");
+  return `${title} ${said}`.split(" ").length;
 }
 
 /** Draw a piece of a step's words: a term of the architecture is bold. */

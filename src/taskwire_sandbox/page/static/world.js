@@ -2,9 +2,9 @@
 //
 // Everything is read from the stand-in, and read again when its stream announces a change. Nothing is computed
 // from the stream itself, so a missed change is corrected at the next one.
-// Events: "people", "messages", "thread", "views", "new-message" (detail: the message), "connection".
+// Events: "people", "messages", "thread", "views", "new-message" (detail: the message), "connection", "restarted".
 
-import { act, followChanges, readState } from "./control.js";
+import { act, followChanges, readState, settings } from "./control.js";
 
 const MESSAGE_KINDS = new Set([
   "message",
@@ -34,6 +34,7 @@ export class World extends EventTarget {
     this.homeView = null;
     this.marks = new Map();
     this.isConnected = false;
+    this.wasConnected = false;
     this.pending = new Map();
     this.reads = new Map();
   }
@@ -71,7 +72,23 @@ export class World extends EventTarget {
   async setConnected(isConnected) {
     this.isConnected = isConnected;
     this.emit("connection");
-    if (isConnected) await this.readPeople().then(() => this.readAll());
+    if (!isConnected) return;
+    if (this.wasConnected) await this.forgetOldDemo();
+    this.wasConnected = true;
+    await this.readPeople();
+    await this.readAll();
+  }
+
+  /** If the demo was restarted, forget what this page remembers of the old one. */
+  async forgetOldDemo() {
+    const now = await settings();
+    const isSame = now.run === this.settings.run;
+    Object.assign(this.settings, now);
+    if (isSame) return;
+    this.localMessages = [];
+    this.dismissed.clear();
+    this.marks.clear();
+    this.emit("restarted");
   }
 
   // Reading
