@@ -395,7 +395,7 @@ async def test_an_account_is_disconnected_in_home(both: World) -> None:
     lines = both.alice.home().splitlines()
     assert lines[0] == "Disconnected from *alice*. I deleted my token for you."
     assert lines[-1] == (
-        "I act for you with my own Coder account. Connect yours to act in your own name. [Connect]"
+        "I act for you with a shared Coder account. Connect your own to act in your name. [Connect]"
     )
     assert scopes_of(both, "alice") == []
 
@@ -416,7 +416,7 @@ async def test_the_home_tab_shows_the_account(both: World) -> None:
     await both.alice.presses_in_home("Connect")
 
     assert (
-        before == "I act for you with my own Coder account. Connect yours to act in your own name. [Connect]"
+        before == "I act for you with a shared Coder account. Connect your own to act in your name. [Connect]"
     )
     assert connected == ["You are *alice* in Coder.", "[Change] [Disconnect]"]
     assert refused == [

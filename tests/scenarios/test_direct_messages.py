@@ -61,7 +61,7 @@ async def test_create_starts_the_task_in_the_direct_messages(world: World) -> No
 
     assert [task.prompt for task in world.coder.tasks] == ["fix the login redirect"]
     offered, card = world.reader.new_roots()
-    assert offered == ("Creating the task.\n> fix the login redirect")
+    assert offered == ("You chose *Create*:\n> fix the login redirect")
     assert card.startswith("Starting: Fix the login redirect. Owner: Alice.")
 
 
@@ -88,7 +88,7 @@ async def test_change_opens_the_form_with_the_text(world: World) -> None:
     assert errors == {}
     assert [task.prompt for task in world.coder.tasks] == ["fix the logout redirect"]
     offered, card = world.reader.new_roots()
-    assert offered == ("Creating the task.\n> fix the logout redirect")
+    assert offered == ("You chose *Create*:\n> fix the logout redirect")
     assert card.startswith("Starting: Fix the logout redirect.")
 
 

@@ -61,7 +61,7 @@ async def test_drop_them(world: World) -> None:
 
     task = world.task("fix-the-login")
     assert (task.status, task.inputs) == ("paused", [])
-    assert "Paused. The waiting replies were dropped." in thread.all_messages()
+    assert "Paused. What waited was dropped." in thread.all_messages()
     assert thread.new_messages() == ["Dropped 2 replies:\n| use <main> & go\n| \n| ask @Bob, @Taskwire"]
     assert [thread.receipt(reply) for reply in replies] == [[], []]
 

@@ -43,7 +43,7 @@ async def test_a_misspelt_create_starts_the_task_after_a_press(world: World) -> 
     assert before == []
     assert [(task.name, task.prompt) for task in world.coder.tasks] == [("fix-it", prompt.strip())]
     asked = world.alice.sees()
-    assert asked.startswith("Creating the task.\n> fix it\n> and that")
+    assert asked.startswith("You chose *Create*:\n> fix it\n> and that")
     assert len(world.cards()) == 1
     world.alice.reads()
 
@@ -159,7 +159,7 @@ async def test_a_name_that_coder_refuses_is_offered_in_a_form_that_it_takes(worl
 
 @pytest.mark.parametrize(
     ("label", "template", "prompt"),
-    [("Use template=…", "big", "fix it"), ("It is text", "tasks-docker", "tmplate=big fix it")],
+    [("Use template=…", "big", "fix it"), ("Use it as text", "tasks-docker", "tmplate=big fix it")],
 )
 async def test_an_unknown_option_is_an_option_or_text(
     world: World, label: str, template: str, prompt: str
@@ -173,7 +173,7 @@ async def test_an_unknown_option_is_an_option_or_text(
 
     await world.alice.presses(label)
 
-    assert offered == ["There is no option `tmplate`.\n[Use template=…] [It is text]"]
+    assert offered == ["There is no option `tmplate`.\n[Use template=…] [Use it as text]"]
     assert before == []
     [task] = world.coder.tasks
     assert (task.row.version.template.name, task.prompt) == (template, prompt)

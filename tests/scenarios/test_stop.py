@@ -102,7 +102,7 @@ async def test_the_line_about_a_pause_also_tells_that_the_replies_were_dropped(w
     await world.passes(seconds=5)
     await world.polls()
 
-    assert dropped == ["Paused. The waiting replies were dropped.", "Dropped 1 reply:\n| use main"]
+    assert dropped == ["Paused. What waited was dropped.", "Dropped 1 reply:\n| use main"]
     assert thread.all_messages()[-2:] == [
         "Paused by Alice. A reply resumes it.",
         "Dropped 1 reply:\n| use main",

@@ -239,6 +239,22 @@ async def test_what_begins_with_a_bang_and_is_no_verb_is_not_sent(world: World) 
     assert thread.receipt(reply) == ["white_check_mark"]
 
 
+async def test_a_verb_with_words_that_it_does_not_take_is_asked_about(world: World) -> None:
+    """A person writes more words after a verb than it takes. The bot does nothing before the person decides,
+    and does not claim that there is no such verb."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.alice.replies(thread, "!stop now please")
+    await world.alice.replies(thread, "!logs of yesterday")
+
+    assert thread.new_messages() == [
+        "`!stop` takes no other words.\n> !stop now please\n[Stop it] [Send as text]",
+        "`!logs` works like this: `!logs [full]`.\n> !logs of yesterday\n[Logs] [Send as text]",
+    ]
+    assert task.inputs == []
+    assert task.row.status == "active"
+
+
 async def test_a_slip_of_the_hand_offers_the_nearest_verb(world: World) -> None:
     """A person mistypes `!pause`. The bot offers to stop the task or to send the text, and does neither
     before the person decides."""

@@ -77,20 +77,20 @@ SLIPS: list[tuple[str, str, dict[str, Command]]] = [
     (
         "create tmplate=x go",
         "There is no option `tmplate`.",
-        {"Use template=…": Create(AgentText("go"), "x"), "It is text": Create(AgentText("tmplate=x go"))},
+        {"Use template=…": Create(AgentText("go"), "x"), "Use it as text": Create(AgentText("tmplate=x go"))},
     ),
     (
         "create template=x prset=y go",
         "There is no option `prset`.",
         {
             "Use preset=…": Create(AgentText("go"), "x", "y"),
-            "It is text": Create(AgentText("prset=y go"), "x"),
+            "Use it as text": Create(AgentText("prset=y go"), "x"),
         },
     ),
     (
         "create --force go",
         "There is no option `force`. Options are `template=…`, `preset=…`, `name=…` and `org=…`.",
-        {"It is text": Create(AgentText("--force go"))},
+        {"Use it as text": Create(AgentText("--force go"))},
     ),
     (
         f"create name={OPEN}My Fix!!{CLOSE} preset={OPEN}it\u2019s big{CLOSE} ask <@U1|bob> &amp; go",
@@ -107,7 +107,7 @@ SLIPS: list[tuple[str, str, dict[str, Command]]] = [
         "Names look like `new-task`. Or is `name=new` text for the agent?",
         {
             "Use it": Create(AgentText("go"), name="new-task"),
-            "It is text": Create(AgentText("go name=new")),
+            "Use it as text": Create(AgentText("go name=new")),
         },
     ),
 ]

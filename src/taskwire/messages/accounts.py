@@ -52,7 +52,7 @@ def describe_account(account: ShownAccount) -> str:
     """Return a line about a person's own account, as mrkdwn."""
     if not account.username:
         return (
-            "I act for you with my own Coder account. Connect yours to act in your own name."
+            "I act for you with a shared Coder account. Connect your own to act in your name."
             if account.is_optional
             else "You have connected no Coder account. Your requests wait."
         )

@@ -74,7 +74,7 @@ def offer_task(prompt: str, key: str) -> Message:
 
 def creating_offered(prompt: str) -> Message:
     """Say that the task is being created. This replaces `offer_task`."""
-    return question("Creating the task.", prompt, [])
+    return question("You chose *Create*:", prompt, [])
 
 
 def thread_without_task() -> Message:

@@ -441,7 +441,7 @@ def _stop_as_text_button(link: Link, job_id: str) -> Block:
 
 
 PAUSING, PAUSED = "Pausing", "Paused"
-HELD_DROPPED = "Paused. The waiting replies were dropped."
+HELD_DROPPED = "Paused. What waited was dropped."
 HELD_SENT = "Resumed. The agent gets the waiting replies."
 HELD_SENT_WITH_NEWER = "The agent gets the waiting replies, then the newer one."
 NOTHING_HELD = "Nothing waits any more."

@@ -47,7 +47,13 @@ def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Mes
     ]
     others = [f"`!{get_word(verb)}`" for verb in verbs if verb not in _LABELS]
     meant = f" Did you mean {' or '.join(others)}?" if others else ""
-    words = f"I don't know `{escape_line(word.replace('`', ''), 40)}`.{meant}"
+    shown = escape_line(word.replace("`", ""), 40)
+    if (known := find_thread_verb(word.removeprefix("!"))) is None:
+        words = f"I don't know `{shown}`.{meant}"
+    elif known.argument != "none":
+        words = f"`{shown}` works like this: `{known.usage}`."
+    else:
+        words = f"`{shown}` takes no other words."
     return question(
         words, text if more else "", [*offered, button(Button.SEND_AS_IT_IS, "Send as text", value)]
     )

@@ -280,7 +280,7 @@ class Correcting(Flow):
         tasks = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
         assert (len(tasks), len(self.said(actor))) == (1, 1)
         asked = f"> {prompt_of(actor)}"
-        may_be = [f"Create a task with this?\n{asked}\n[Create]", (f"Creating the task.\n{asked}")]
+        may_be = [f"Create a task with this?\n{asked}\n[Create]", (f"You chose *Create*:\n{asked}")]
         wishes = [f"creating *{name}*" for name in (prompt_of(actor), title_of(actor))]
         self.told_at_most(actor, *may_be, ONCE_ONLY, CANNOT_TELL, AWAY, wishes=wishes)
 

@@ -237,7 +237,7 @@ def offer_options(verb: str, rest: str, error: UnknownOption) -> NearMiss:
         if f"{name}=" not in before
     ]
     if verb == "create":
-        offers.append(Offer("It is text", f"{verb} {before}-- {error.text}"))
+        offers.append(Offer("Use it as text", f"{verb} {before}-- {error.text}"))
     return NearMiss(error.sentence, offers, error.hint)
 
 
@@ -254,7 +254,7 @@ def offer_name(
     offers = [Offer("Use it", _format_create({**given, "name": near}, prompt))] if near else []
     hint = ""
     if trailing_options:
-        offers.append(Offer("It is text", f"create -- {rest}"))
+        offers.append(Offer("Use it as text", f"create -- {rest}"))
         hint = f"Or is `{quote_typed(to_visible_text(trailing_options), 200)}` text for the agent?"
     return NearMiss(error.sentence, offers, hint) if offers else error
 
