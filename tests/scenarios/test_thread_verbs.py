@@ -252,7 +252,6 @@ async def test_a_verb_with_words_that_it_does_not_take_is_asked_about(world: Wor
         "`!logs` works like this: `!logs [full]`.\n> !logs of yesterday\n[Logs] [Send as text]",
     ]
     assert task.inputs == []
-    assert task.row.status == "active"
 
 
 async def test_a_slip_of_the_hand_offers_the_nearest_verb(world: World) -> None:
