@@ -307,8 +307,8 @@ class JobContext:
             await cancel_and_wait(renewal)
 
 
-def name_agent_owner(context: JobContext, link: Link | None) -> str:
-    """Return a name for the person whose agent the job may call. Without a link, name the job's queue."""
+def name_owner(context: JobContext, link: Link | None) -> str:
+    """Return a name for the owner of the job's task. Without a link, return the name of the job's queue."""
     if link is None:
         return context.lease.name
     return link.record.owner_id or link.record.requested_by

@@ -15,11 +15,12 @@ from taskwire.domain.queueing.decisions import RecordOpened
 from taskwire.domain.queueing.display_jobs import FIRST_DRAW_JOB_ID, DrawCard, Receipt
 from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.text.message import Message
-from taskwire.job_context import Handler, JobContext, Outcome, done, unknown
+from taskwire.job_context import Handler, JobContext, Outcome, done, name_owner, unknown
 from taskwire.messages import cards
 from taskwire.messages.task_lists import get_open_phase, result_seen
 from taskwire.notices.agent_sessions import is_session_outdated, show_session
 from taskwire.notices.closed_threads import claim_attempt, record_closed, reopen_if_closed
+from taskwire.notices.edit_shares import MAX_ACT_EDITS, MAX_STATE_EDITS, EditShares
 from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.enqueue import draw
 from taskwire.outbox.home_requests import is_home_kept, refresh_home, refresh_home_if_kept
@@ -55,6 +56,7 @@ class CardAndReceipts:
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
         self._people = people
+        self._edit_shares = EditShares()
 
     def handlers(self) -> tuple[Handler, ...]:
         """Return the handlers: which method runs each kind of job."""
@@ -99,7 +101,7 @@ class CardAndReceipts:
             await context.write(show_session(link.id))
         if not await claim_attempt(self._deps, link):
             return done()
-        priority = _priority(context, link)
+        priority = self._choose_priority(context, link)
         slack, channel, ts = self._deps.slack, link.record.channel, link.record.shown_ts or Ts("")
         await slack.reserve_update(channel, ts, priority)
         # If Slack's answer is lost, the edit may have been made. From here on, nobody knows what the card
@@ -132,6 +134,20 @@ class CardAndReceipts:
         if work.requester is None or get_open_phase(link) is not Phase.DONE:
             return done(batch)
         return done(batch, (work.requester, result_seen(link)))
+
+    def _choose_priority(self, context: JobContext, link: Link) -> Priority:
+        """Return the priority of an edit. It is low if the owner's other cards have had many edits."""
+        is_pending = link.shown_pending is not None
+        if not is_pending and context.job.id == FIRST_DRAW_JOB_ID:
+            return Priority.FIRST_CARD
+        if not is_pending and (link.end_reason is not None or link.state.phase in FINAL_PHASES):
+            return Priority.FINAL_CARD
+        most = MAX_ACT_EDITS if is_pending else MAX_STATE_EDITS
+        edit = f"{link.id} {context.job.id} {context.lease.since_ms}"
+        if self._edit_shares.is_late(name_owner(context, link), edit, most, context.now_ms):
+            return Priority.LATER_CARD
+        # If an act is pending, a person has just pressed a button and waits for the card to change.
+        return Priority.MENTION if is_pending else Priority.CARD
 
     async def _tell_home(self, context: JobContext, link: Link, drawn: str) -> None:
         """Queue an update of the Home tabs of the owner and of each person with whom the task is shared.
@@ -272,16 +288,6 @@ def _all_tried(had: list[str]) -> list[str]:
     """
     names = [TRIED + name.removeprefix(REPAIRED) if name.startswith(REPAIRED) else name for name in had]
     return [name for name in names if name != TRIED]
-
-
-def _priority(context: JobContext, link: Link) -> Priority:
-    if link.shown_pending is not None:
-        # A person has just pressed a button and waits for the card to change.
-        return Priority.MENTION
-    if context.job.id == FIRST_DRAW_JOB_ID:
-        return Priority.FIRST_CARD
-    is_final = link.end_reason is not None or link.state.phase in FINAL_PHASES
-    return Priority.FINAL_CARD if is_final else Priority.CARD
 
 
 def _make_metadata(link: Link) -> Metadata:

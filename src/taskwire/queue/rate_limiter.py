@@ -191,7 +191,7 @@ class RateLimiter:
         limits = self._limits_of(method)
         per_target = limits.per_target if where else None
         backfill = limits.backfill if priority in (Priority.BACKFILL, Priority.SEARCH) else None
-        is_state = bool(where) and priority in (Priority.CARD, Priority.FINAL_CARD)
+        is_state = bool(where) and priority in (Priority.CARD, Priority.FINAL_CARD, Priority.LATER_CARD)
         words: list[str | int] = []
         for name, limit in (
             (method, limits.per_method),

@@ -32,13 +32,15 @@ class Priority(IntEnum):
     # again and get another edit.
     FINAL_CARD = 4
     CARD = 5
-    BACKFILL = 6
+    # The edit of a card whose owner's other cards have had many edits in this minute.
+    LATER_CARD = 6
+    BACKFILL = 7
     # An edit of the message that follows an agent. The next edit soon replaces it.
-    LIVE = 7
+    LIVE = 8
     # A receipt that only says that a reply waits. The next state of the reply soon replaces it.
-    WAITING_RECEIPT = 8
+    WAITING_RECEIPT = 9
     # A search for the link of an unknown thread. Anybody may cause it, by a message below any of the bot's.
-    SEARCH = 9
+    SEARCH = 10
 
 
 # How long a method is blocked if Slack rate-limits it without a Retry-After.
