@@ -271,7 +271,8 @@ class World:
         """Check everything that must hold at the end of a story."""
         if self._bot is not None:
             # The card may still wait for its next edit and, after a press, for a second one.
-            await self.passes(2 * CARD_SECONDS)
+            for _ in range(2):
+                await self.passes(CARD_SECONDS)
             for _ in range(MOST_IN_HOME):
                 # At least three seconds pass between two publications of a Home tab.
                 if any(name.startswith("home:") for name in await self.jobs()):
