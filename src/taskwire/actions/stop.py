@@ -99,8 +99,8 @@ async def _may_stop_unaddressed(deps: Dependencies, people: People, link: Link, 
     A person who has no right to the task gets no answer. So Coder is not asked about such a person, because
     the person would be told if Coder did not answer or refused the person's account.
     """
-    requester, record = work.requester, link.record
-    person, is_own = requester.person, requester.person in (record.owner_slack, record.requested_by)
+    requester, person = work.requester, work.requester.person
+    is_own = link.record.is_owned_by(person)
     if requester.barred or requester.is_out_of_place or not await _has_something_to_stop(deps, link):
         return False
     try:

@@ -340,7 +340,7 @@ class TaskActions:
         others = [each for each in link.watchers if each != person]
         settings = await self._deps.person_settings.get(person)
         is_never = settings.calls == "nothing"
-        if person == link.record.owner_slack:
+        if link.record.is_owned_by(person):
             answer = teammates.owner_watches(link, is_never_called=is_never)
             return done(None, (work.requester, answer))
         if work.verb == "unwatch":

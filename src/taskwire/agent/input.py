@@ -107,10 +107,8 @@ class AgentInput:
 
     async def _is_owner(self, person: UserId, link: Link) -> bool:
         """Return whether the task is the person's own. An administrator steers tasks without an account."""
-        if link.record.owner_slack is not None:
-            return person == link.record.owner_slack
         try:
-            return (await self._people.get_account(person)).id == link.record.owner_id
+            return link.record.is_owned_by(person, (await self._people.get_account(person)).id)
         except (UserError, AccountNeeded, PersonTokenRefused):
             return False
 

@@ -64,7 +64,7 @@ async def read_tasks(deps: Dependencies, people: People, reader: Reader, now_ms:
     person = reader.person
     found = await deps.links.list_links(await people.list_shared_links(person))
     shared = [
-        link for link in found.values() if link.end_reason is None and link.record.owner_slack != person
+        link for link in found.values() if link.end_reason is None and not link.record.is_owned_by(person)
     ]
     own = [link for link in await deps.links.list_of(person) if reader.owns(link)]
     return sort_links(own, now_ms, shared)
@@ -78,7 +78,7 @@ async def find_threads(
         TaskLine(
             link,
             await find_permalink(deps, link.record) if number < most else "",
-            is_own=link.record.owner_slack == person,
+            is_own=link.record.is_owned_by(person),
         )
         for number, link in enumerate(links)
     ]

@@ -126,7 +126,7 @@ class CardAndReceipts:
         Do nothing if another person has opened it.
         """
         work = context.work(RecordOpened)
-        if work.person != link.record.owner_slack:
+        if not link.record.is_owned_by(work.person):
             return done()
         opened_ms = microseconds(work.at) // 1000
         batch = self._deps.writes.set_field(Batch(), link.id, "opened", f"{opened_ms}")

@@ -81,7 +81,7 @@ async def decide_calls(deps: Dependencies, people: People, context: JobContext, 
         person: chosen
         for person, chosen in settings.items()
         # A mention in the thread shows nothing to an owner who cannot read the thread.
-        if (person == link.record.owner_slack and chosen.is_only_mentioned)
+        if (link.record.is_owned_by(person) and chosen.is_only_mentioned)
         or await may_call(people, person, link)
     }
     return await _plan_calls(people, told, context.now_ms)
@@ -102,7 +102,7 @@ async def may_call(people: People, person: UserId, link: Link) -> bool:
     except UserError:
         return False
     if (
-        person == link.record.owner_slack
+        link.record.is_owned_by(person)
         or await people.directory.can_see(person, link.record.channel)
         or await people.is_admin(person)
     ):

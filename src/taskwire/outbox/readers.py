@@ -35,12 +35,9 @@ class Reader:
 
     def owns(self, link: Link) -> bool:
         """Return whether the task is the person's own."""
-        record = link.record
         if self.is_coder_away:
-            return record.owner_slack == self.person
-        if not record.owner_id:
-            return record.requested_by == self.person
-        return self.account is not None and self.account.id == record.owner_id
+            return link.record.is_owned_by(self.person)
+        return link.record.is_owned_by(self.person, self.account.id if self.account else "")
 
 
 async def find_reader(people: People, person: UserId) -> Reader:

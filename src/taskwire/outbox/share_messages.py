@@ -93,7 +93,7 @@ async def tell_owner_of_mute(
 
 def note_unmute(deps: Dependencies, requester: Requester, link: Link, batch: Batch) -> None:
     """Record that the owner unmuted the task. So the owner is told if another person mutes it again."""
-    if requester.person == link.record.owner_slack:
+    if link.record.is_owned_by(requester.person):
         forget_told(deps, batch, "muted", link.id, requester.person)
 
 

@@ -73,6 +73,10 @@ class Accounts:
             return None
         return await self._deps.accounts.find(person)
 
+    async def find_holder(self, user_id: str) -> UserId | None:
+        """Return the person who has connected this Coder user; None if nobody has."""
+        return await self._deps.accounts.find_person(user_id) if self.can_connect else None
+
     async def refuse_former_owner(self, person: UserId, link: Link) -> UserError:
         """Return the error for the owner of a task whose Coder account is not the owner's any more.
 
@@ -83,7 +87,7 @@ class Accounts:
             way_back = "disconnect"
         return UserError(*missing_rights.not_owner_in_coder(link, way_back), reason="not_allowed")
 
-    async def is_owner(self, person: UserId, link: Link) -> bool:
+    async def counts_as_owner(self, person: UserId, link: Link) -> bool:
         """Return whether the person is the owner of the link's task, as far as this is known without the
         person's own account.
 
@@ -92,13 +96,13 @@ class Accounts:
         has the e-mail address of another person.
         """
         record = link.record
-        if person not in (record.owner_slack, record.requested_by):
+        if not record.is_owned_by(person):
             return False
-        holder = await self._deps.accounts.find_person(record.owner_id)
+        holder = await self.find_holder(record.owner_id)
         account = await self.find(holder) if holder != person else None
         if account is not None and not account.is_refused:
             return False
-        if not self.has_service:
+        if not self.has_service or not record.owner_id:
             return True
         try:
             user = await self._deps.service_coder.get_user(record.owner_id)

@@ -219,10 +219,10 @@ class People:
             return True
         if not link.record.owner_id:
             await self.accounts.require_not_suspended(person)
-            return is_admin or person == link.record.requested_by
+            return is_admin or link.record.is_owned_by(person)
         if await self._has_no_claim(person, link):
             return False
-        is_own = (await self.get_account(person)).id == link.record.owner_id
+        is_own = link.record.is_owned_by(person, (await self.get_account(person)).id)
         return is_own or (is_admin and await self.accounts.sees(person, link))
 
     async def _has_no_claim(self, person: UserId, link: Link) -> bool:
@@ -235,7 +235,7 @@ class People:
         if self.accounts.has_service or await self.is_admin(person):
             return False
         own = await self.accounts.find(person)
-        if own is None or own.user_id == link.record.owner_id:
+        if own is None or link.record.is_owned_by(person, own.user_id):
             return False
         return not await self.is_let_in(person, link)
 
@@ -249,7 +249,7 @@ class People:
         try:
             return await self.can_manage(person, link, needs_coder=False)
         except OutsideError:
-            if person != link.record.owner_slack:
+            if not link.record.is_owned_by(person):
                 raise
             return True
 
@@ -299,7 +299,7 @@ class People:
             if await self.can_manage(person, link, needs_coder=needs_coder):
                 return Rights.MANAGE
         except AccountNeeded:
-            is_own = person in (link.record.owner_slack, link.record.requested_by)
+            is_own = await self.accounts.counts_as_owner(person, link)
             if self.accounts.has_service or is_own or not await self.is_shared_with(person, link):
                 raise
             return Rights.STEER
@@ -367,7 +367,7 @@ class People:
         """
         person = requester.person
         await self.require_visible(requester, link)
-        if person == link.record.owner_slack:
+        if link.record.is_owned_by(person):
             raise await self.accounts.refuse_former_owner(person, link)
         if not await self.can_owner_act(link.record.owner_slack):
             raise UserError(*missing_rights.owner_cannot_act(link, verb), reason="not_allowed")
@@ -434,7 +434,7 @@ class People:
         A person who has connected this user with a token that Coder refuses comes after the person with the
         user's e-mail address.
         """
-        connected = await self._deps.accounts.find_person(owner_id) if self.accounts.can_connect else None
+        connected = await self.accounts.find_holder(owner_id)
         if not self.accounts.has_service:
             return connected
         account = await self.accounts.find(connected)

@@ -87,7 +87,7 @@ class Shares:
             link,
             await self.describe(now),
             whom=await self._people.find_name(whom),
-            is_own=requester.person == link.record.owner_slack,
+            is_own=link.record.is_owned_by(requester.person),
             is_open=await self._people.is_open_to_channel(link),
             is_in_thread=requester.is_in(link.record.thread),
         )
@@ -135,7 +135,7 @@ class Shares:
         for each in who:
             if is_group(each):
                 continue
-            if each == link.record.owner_slack:
+            if link.record.is_owned_by(UserId(each)):
                 return share_form.owner_needs_no_share(await self._people.find_name(UserId(each)))
             try:
                 await self._require_possible(UserId(each))

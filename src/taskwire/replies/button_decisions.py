@@ -257,20 +257,19 @@ class ReplyDecisions:
         right to steer, and only has to connect an account. Raise UserError if the person may not even ask the
         owner.
         """
-        person, record = work.requester.person, link.record
-        is_own = person in (record.owner_slack, record.requested_by)
+        person = work.requester.person
         try:
             if await self._people.can_steer(person, link):
                 return True
         except (NoAccount, AccountNeeded) as error:
-            if is_own or (
+            if await self._people.accounts.counts_as_owner(person, link) or (
                 isinstance(error, AccountNeeded) and await self._people.may_steer_besides(person, link)
             ):
                 raise
-        if is_own or work.author is not None:
+        if link.record.is_owned_by(person) or work.author is not None:
             await self._people.require_right_to("send", work.requester, link)
         await self._people.require_visible(work.requester, link)
-        if not await self._people.can_owner_act(record.owner_slack):
+        if not await self._people.can_owner_act(link.record.owner_slack):
             raise UserError(*missing_rights.owner_cannot_act(link, "send"), reason="not_allowed")
         return False
 

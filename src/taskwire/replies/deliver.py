@@ -142,17 +142,17 @@ class ReplySender:
         the person's own and the person only has to connect an account, raise AccountNeeded or
         PersonTokenRefused instead: the reply then waits.
         """
-        person, record = reply_job.reply.person, reply_job.link.record
+        person, link = reply_job.reply.person, reply_job.link
         try:
-            require_allowed(self._deps, record.channel, reply_job.reply)
-            if await self._people.can_steer(person, reply_job.link):
+            require_allowed(self._deps, link.record.channel, reply_job.reply)
+            if await self._people.can_steer(person, link):
                 return None
         except NoAccount as error:
-            if person in (record.owner_slack, record.requested_by):
+            if await self._people.accounts.counts_as_owner(person, link):
                 return error
         except (AccountNeeded, PersonTokenRefused) as error:
             # Other people's replies must not wait behind this one until its author connects an account.
-            if error.person != person or await self._people.accounts.is_owner(person, reply_job.link):
+            if error.person != person or await self._people.accounts.counts_as_owner(person, link):
                 raise
             if await self._has_right_besides(reply_job, error):
                 is_new = isinstance(error, AccountNeeded)
@@ -161,11 +161,11 @@ class ReplySender:
         except UserError as error:
             return error
         # The owner's e-mail address in Slack may have changed since the task was created.
-        if person == record.owner_slack:
-            return await self._people.accounts.refuse_former_owner(person, reply_job.link)
-        if not await self._people.can_owner_act(record.owner_slack):
-            return UserError(*missing_rights.owner_cannot_act(reply_job.link, "send"), reason="not_allowed")
-        return NotAllowed(*missing_rights.not_owner(reply_job.link, "send"), reason="not_allowed")
+        if link.record.is_owned_by(person):
+            return await self._people.accounts.refuse_former_owner(person, link)
+        if not await self._people.can_owner_act(link.record.owner_slack):
+            return UserError(*missing_rights.owner_cannot_act(link, "send"), reason="not_allowed")
+        return NotAllowed(*missing_rights.not_owner(link, "send"), reason="not_allowed")
 
     async def _has_right_besides(
         self, reply_job: ReplyJob, error: AccountNeeded | PersonTokenRefused

@@ -102,9 +102,9 @@ class ReplyEdits:
 
         Otherwise the change has no entry. The reply is checked before the agent gets it, and then has one.
         """
-        record, person = link.record, old.person
+        person = old.person
         with contextlib.suppress(OutsideError, UserError):
-            is_own = person in (record.owner_slack, record.requested_by)
+            is_own = link.record.is_owned_by(person)
             is_let_in = is_own or await self._people.is_admin(person)
             if old.is_admitted and (is_let_in or await self._people.is_let_in(person, link)):
                 context.audit.is_done()
@@ -228,7 +228,8 @@ class ReplyEdits:
         person, since_ms = work.new_input.person, context.now_ms - HOUR_MS
         counted = ("early_change", link.id, person)
         earlier = await self._deps.notes.list_since(since_ms, *counted)
-        if person != link.record.owner_slack and len(earlier) >= MAX_UNCHECKED_REPLIES:
+        is_own = link.record.is_owned_by(person)
+        if not is_own and len(earlier) >= MAX_UNCHECKED_REPLIES:
             requester = Requester(
                 person=person, channel=link.record.channel, at=work.ts, thread_ts=link.record.thread_ts
             )

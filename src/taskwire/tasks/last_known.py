@@ -52,7 +52,7 @@ class _Viewer(NamedTuple):
 
     def owns(self, link: Link) -> bool:
         """Return whether the person started the task."""
-        return link.record.owner_slack == self.person
+        return link.record.is_owned_by(self.person)
 
     def wants(self, link: Link, question: List, now_ms: int) -> bool:
         """Return whether the list that the person requested includes the task."""

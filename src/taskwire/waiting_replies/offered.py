@@ -167,7 +167,7 @@ async def list_asked(deps: Dependencies, person: UserId) -> list[AskedLine]:
     found = []
     for link_id, _, job_id in counted:
         link = links.get(LinkId(link_id))
-        if link is None or link.end_reason is not None or link.record.owner_slack != person:
+        if link is None or link.end_reason is not None or not link.record.is_owned_by(person):
             continue
         offered = await find_offered(deps, link.id, job_id)
         if offered is not None and not await offered.is_settled(deps, link):

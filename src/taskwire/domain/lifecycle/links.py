@@ -84,6 +84,18 @@ class LinkRecord(SealedModel):
         """The channel and the ts of the thread; None until the card is posted."""
         return None if self.thread_ts is None else ThreadRef(self.channel, self.thread_ts)
 
+    def is_owned_by(self, person: UserId, account_id: str | None = None) -> bool:
+        """Return whether the person counts as the owner of the task.
+
+        `account_id` is the id of the person's account in Coder, empty if they have none. It decides. Leave it
+        out if Coder is not asked: then the stored owner counts. Who requested the link counts only while the
+        task has no owner, because an administrator may have attached the task of another person.
+        """
+        if account_id is not None and self.owner_id:
+            return account_id == self.owner_id
+        has_owner = self.owner_slack is not None or bool(self.owner_id)
+        return person == (self.owner_slack if has_owner else self.requested_by)
+
     def had_thread(self, where: str) -> bool:
         """Return whether `where`, as `channel:ts`, is the task's thread or was an earlier one."""
         threads = (self.thread_ts, self.root_ts, *self.former_threads)
