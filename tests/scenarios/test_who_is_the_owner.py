@@ -3,6 +3,11 @@ had the account before."""
 
 import pytest
 
+from taskwire.app.forgetting import Forgetting
+from taskwire.domain.ids import UserId
+from taskwire_sandbox.coder import SandboxTask
+
+from .people import Person, Thread
 from .test_connect import pastes
 from .test_waiting_for_account import connects
 from .waiting import takes_all
@@ -94,3 +99,57 @@ async def test_a_former_owner_does_not_speak_as_the_owner(world: World) -> None:
     assert task.inputs == ["Bob wrote:\n> delete the production database", "what are you doing?"]
     world.alice.reads(), world.bob.reads(), carol.reads(), world.bob.hears(), carol.hears()
     thread.new_messages(), world.cards()
+
+
+async def is_attached_by(world: World, root: Person) -> tuple[Thread, SandboxTask]:
+    """Let Root, an administrator, attach a task of Alice. Return its thread and the task."""
+    await world.slack.join(root.id, "general")
+    await world.restarts(admins=(root.id,))
+    world.coder.add_tasks(1, "alice", prefix="alices")
+    task = world.coder.tasks[-1]
+    await world.polls()
+    thread = await root.runs(f"/task attach alice/{task.name}")
+    task.becomes("working", "Works")
+    await world.polls()
+    return thread, task
+
+
+async def is_forgotten(world: World, person: Person) -> Forgetting:
+    """Forget a person, as `taskwire forget` does. Return what was done."""
+    forgetting = Forgetting(world.settings, world.connections, world.keys, UserId(person.id))
+    await forgetting.run()
+    await world.settles()
+    return forgetting
+
+
+async def test_forgetting_who_attached_a_task_leaves_its_thread_to_its_owner(world: World) -> None:
+    """The operator forgets Root. Alice's thread goes on, her reply reaches the agent, and the store does not
+    name Root any more."""
+    root = world.person("root")
+    thread, task = await is_attached_by(world, root)
+    await world.alice.replies(thread, "please fix it")
+
+    await is_forgotten(world, root)
+    await world.forgets()
+    await takes_all(world, task)
+    await world.passes(seconds=30)
+    again = await is_forgotten(world, root)
+
+    assert task.inputs == ["please fix it"]
+    assert "Detached" not in thread.card()
+    assert (dict(again.removed), again.left) == ({}, [])
+    root.reads(), world.alice.reads(), world.alice.hears(), thread.new_messages()
+
+
+async def test_forgetting_an_owner_gives_the_reply_of_who_attached_the_task_back(world: World) -> None:
+    """The operator forgets Alice. Root's reply, which waits for her agent, is given back in the thread."""
+    root = world.person("root")
+    thread, task = await is_attached_by(world, root)
+    await root.replies(thread, "please fix it")
+
+    await is_forgotten(world, world.alice)
+
+    await world.passes(seconds=5)
+    assert "The agent did not get this reply:\n| please fix it" in thread.new_messages()
+    assert task.inputs == []
+    root.reads(), world.alice.hears(), thread.new_messages()

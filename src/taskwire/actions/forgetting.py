@@ -42,7 +42,7 @@ class PersonForgetter:
         work, batch = context.work(ForgetInLink), Batch()
         await self._drop_jobs(context, work.person, batch)
         if link is not None:
-            if work.person in (link.record.owner_slack, link.record.requested_by):
+            if link.record.is_owned_by(work.person):
                 await self._end(context, link, batch)
             else:
                 self._remove_from(link, work.person, batch)
@@ -67,8 +67,15 @@ class PersonForgetter:
                 show_receipt(link, job.work.ts, "none", batch)
 
     def _remove_from(self, link: Link, person: UserId, batch: Batch) -> None:
-        """Remove the person from another person's task: they neither watch nor steer it any more."""
-        writes = self._deps.writes
+        """Remove the person from another person's task: they neither watch nor steer it any more.
+
+        An administrator may have attached it. Then it counts as attached by its owner.
+        """
+        writes, record = self._deps.writes, link.record
+        if person == record.requested_by:
+            requester = record.owner_slack or UserId("")
+            record = record.model_copy(update={"requested_by": requester})
+            (writes.write_record if link.end_reason is None else writes.write_ended_record)(batch, record)
         if person in link.watchers:
             writes.set_people(batch, link.id, "watchers", [each for each in link.watchers if each != person])
         if person in link.shares:

@@ -51,7 +51,9 @@ def record_closed(
         code=code,
     )
     deps.writes.mark_closed(batch, link.record, code)
-    person = link.record.owner_slack or link.record.requested_by
+    person = link.record.contact
+    if person is None:
+        return batch
     message = answers.thread_closed(link, code)
     return tell_person(person, f"closed:{link.id}:{context.now_ms}", message, batch, about=link.id)
 

@@ -44,7 +44,8 @@ class Outsiders:
         await self._alerts.warn(
             f"outsiders {thread.channel}", troubles.channel_read_by_outsiders(thread.channel)
         )
-        person = link.record.owner_slack or link.record.requested_by
-        message = answers.thread_read_by_outsiders(link)
-        batch = tell_person(person, f"outsiders:{link_id}", message, Batch(), about=link_id)
+        person, batch = link.record.contact, Batch()
+        if person is not None:
+            message = answers.thread_read_by_outsiders(link)
+            tell_person(person, f"outsiders:{link_id}", message, batch, about=link_id)
         await self._deps.queues.write(record_told(self._deps, batch, "outsiders", link_id, ttl_ms=DAY_MS))

@@ -110,7 +110,7 @@ class Quotas:
         again soon.
         """
         settings, record = self._settings, link.record
-        owner = record.owner_slack or record.requested_by
+        owner = record.contact or UserId("")
         if not (settings.person_running or settings.channel_running) or await self._people.is_admin(owner):
             return
         has_channel_limit = settings.channel_running and not record.channel.startswith("D")

@@ -84,6 +84,11 @@ class LinkRecord(SealedModel):
         """The channel and the ts of the thread; None until the card is posted."""
         return None if self.thread_ts is None else ThreadRef(self.channel, self.thread_ts)
 
+    @property
+    def contact(self) -> UserId | None:
+        """The person who hears of the link: the owner, or who requested it. None if that is not known."""
+        return self.owner_slack or self.requested_by or None
+
     def is_owned_by(self, person: UserId, account_id: str | None = None) -> bool:
         """Return whether the person counts as the owner of the task.
 
