@@ -39,6 +39,7 @@ TEXT_ENDINGS = re.compile(
     r"|cpp|hpp|cs|rb|php|swift|scala|lua|tf|proto|graphql)$",
     re.IGNORECASE,
 )
+_NUMBER = re.compile(r"[0-9]{1,2}")
 _ONE_WORD = re.compile(r"[\w.+-]+")
 # The input is typed into a terminal, so a file must be short. For a longer file, the author should post a
 # link.
@@ -53,12 +54,14 @@ class PreparedInput(NamedTuple):
     """The input for the agent, and the names of files about which people must be told.
 
     The input cannot contain the `refused_files`. The content of the `changed_files` has changed since another
-    person decided to send the reply.
+    person decided to send the reply. `number` is the text without the name of its author, if it is only a
+    number: a menu of the agent's program takes nothing else.
     """
 
     text: AgentText
     refused_files: tuple[str, ...] = ()
     changed_files: tuple[str, ...] = ()
+    number: AgentText = AgentText("")
 
 
 class ReadFile(NamedTuple):
@@ -95,9 +98,16 @@ class AgentInput:
         # Mask tokens now, because this text is sent, written into the intent record, and searched for in the
         # log. Mask them before the lines are quoted, because the marks could hide a token of several lines.
         text = sanitize_for_agent(self._deps.mask_own(text))
+        choice = text if not reply.files and _NUMBER.fullmatch(text) else AgentText("")
         if reply.author_name and text:
             text = sanitize_for_agent(self._deps.mask_own(name_author(reply.author_name, text)))
-        return PreparedInput(text, tuple(refused), tuple(changed))
+        return PreparedInput(text, tuple(refused), tuple(changed), choice)
+
+    async def with_speaker(self, reply: Reply, link: Link) -> Reply:
+        """Return the reply. If the task's owner did not write it, add the name of its author."""
+        if reply.author_name:
+            return reply
+        return reply.model_copy(update={"author_name": await self.find_speaker(reply.person, link)})
 
     async def find_speaker(self, person: UserId, link: Link) -> str:
         """Return the name to give the agent with the words of a person; empty for the task's owner."""

@@ -19,6 +19,7 @@ from taskwire.domain.errors import NoPlace, OutsideError, UserError
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.phases import AgentLogEntry
 from taskwire.domain.text import excerpts
+from taskwire.domain.text.agent_questions import read_answer
 from taskwire.domain.text.excerpts import Cursor, Excerpt, keep_end
 from taskwire.domain.text.markdown import cut_at_block
 from taskwire.domain.text.message import AgentOutput
@@ -136,6 +137,17 @@ async def read_last_lines(deps: Dependencies, coder: CoderClient, link: Link) ->
     excerpt = await asyncio.to_thread(excerpts.excerpt_last_output, entries, mask=deps.mask)
     rows = excerpt.text.rstrip().split("\n") if excerpt is not None else []
     return "\n".join(rows[-LIVE_LINES:])
+
+
+async def offers_number(deps: Dependencies, logs: TaskLogs, number: str) -> bool:
+    """Return whether the agent's program shows a menu now that has a choice with this number."""
+    entries = [] if logs.snapshot else _recent_entries(logs)
+    if not entries or entries[-1].is_input:
+        return False
+    excerpt = await asyncio.to_thread(excerpts.excerpt_last_output, entries[-1:], mask=deps.mask)
+    output = _make_output(excerpt) if excerpt is not None else AgentOutput()
+    choices = read_answer(output.answer, output.full_text).choices
+    return any(choice.is_menu and choice.reply == number for choice in choices)
 
 
 async def read_full_log(coder: CoderClient, link: Link) -> FullLog:

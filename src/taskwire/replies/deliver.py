@@ -10,11 +10,11 @@ whether the reply has arrived.
 """
 
 import contextlib
-import re
 from dataclasses import replace
 from functools import partial
 
-from taskwire.agent.input import AgentInput
+from taskwire.agent.input import AgentInput, PreparedInput
+from taskwire.agent.log import offers_number
 from taskwire.agent.observing import entries_of
 from taskwire.coder.errors import (
     AlreadyRunning,
@@ -66,8 +66,6 @@ from taskwire.slack.errors import ChannelProblem, MessageGone
 
 # A person who may not steer the task is told so once in 30 days.
 REFUSAL_TTL_MS = 30 * DAY_MS
-# A menu of the agent's program accepts only the number of a choice, without its author's name and files.
-_MENU_KEY = re.compile(r"[0-9]{1,2}")
 
 
 class NotAllowed(UserError):
@@ -237,7 +235,7 @@ class ReplySender:
 
     async def _deliver_text(self, reply_job: ReplyJob) -> Outcome:
         context, link, reply = reply_job
-        prepared = await self._agent_input.prepare(await self._with_speaker(reply_job))
+        prepared = await self._agent_input.prepare(await self._agent_input.with_speaker(reply, link))
         if prepared.changed_files:
             message = teammates.files_changed(reply.author_name, prepared.changed_files)
             return await self._outcomes.give_up(reply_job, message)
@@ -248,15 +246,7 @@ class ReplySender:
             return await ask(self._deps, reply_job, "files", question, prepared.refused_files)
         if not prepared.text:
             return await self._outcomes.give_up(reply_job, inputs.nothing_to_send(prepared.refused_files))
-        return await self._deliverer.deliver(reply_job, prepared.text)
-
-    async def _with_speaker(self, reply_job: ReplyJob) -> Reply:
-        """Return the reply. If the task's owner did not write it, add the name of its author."""
-        reply, get_text = reply_job.reply, self._agent_input.get_text
-        if reply.author_name or (not reply.files and _MENU_KEY.fullmatch(await get_text(reply))):
-            return reply
-        name = await self._agent_input.find_speaker(reply.person, reply_job.link)
-        return reply.model_copy(update={"author_name": name})
+        return await self._deliverer.deliver(reply_job, prepared)
 
 
 class ReplyDeliverer:
@@ -276,8 +266,8 @@ class ReplyDeliverer:
         self._reconciler = reconciler
         self._quotas = quotas
 
-    async def deliver(self, reply_job: ReplyJob, text: AgentText) -> Outcome:
-        """If the task is active, send the text. If the task is paused, resume it and let the reply wait.
+    async def deliver(self, reply_job: ReplyJob, prepared: PreparedInput) -> Outcome:
+        """If the task is active, send the input. If the task is paused, resume it and let the reply wait.
 
         In any other state of the task, let the reply wait.
         """
@@ -291,20 +281,24 @@ class ReplyDeliverer:
             # The poller finds out whether the task is gone. The reply waits until then.
             return await self._outcomes.wait_for_task(reply_job)
         if task.status is TaskStatus.PAUSED:
-            waiting = await self._find_later_pause(reply_job, task, text) if reply_job.is_suspect else None
+            waiting = (
+                await self._find_later_pause(reply_job, task, prepared) if reply_job.is_suspect else None
+            )
             return waiting or await self._resume_or_hold(reply_job, task)
         if task.status is not TaskStatus.ACTIVE:
             return await self._outcomes.wait_for_task(reply_job, is_broken=task.status is TaskStatus.ERROR)
         if task.is_lost:
             # Without this check, Coder would try to reach the agent for 30 s.
             return await self._outcomes.wait_for_agent(reply_job)
-        return await self._send(reply_job, task, text)
+        return await self._send(reply_job, task, prepared)
 
-    async def _send(self, reply_job: ReplyJob, task: Task, text: AgentText) -> Outcome:
+    async def _send(self, reply_job: ReplyJob, task: Task, prepared: PreparedInput) -> Outcome:
         try:
             logs = await reply_job.context.coder.get_logs(task.id)
-            if reply_job.is_suspect and (sent := await self._find_earlier_send(reply_job, logs, text)):
+            if reply_job.is_suspect and (sent := await self._find_earlier_send(reply_job, logs, prepared)):
                 return sent
+            is_choice = prepared.number and await offers_number(self._deps, logs, prepared.number)
+            text = prepared.number if is_choice else prepared.text
             intent = SendIntent.create(reply_job.context, task, logs, text)
             # The log may be long and the call may take long, so free the log's memory first.
             del logs
@@ -362,16 +356,18 @@ class ReplyDeliverer:
         return None
 
     async def _find_earlier_send(
-        self, reply_job: ReplyJob, logs: TaskLogs, text: AgentText
+        self, reply_job: ReplyJob, logs: TaskLogs, prepared: PreparedInput
     ) -> Outcome | None:
         """Return the reply's outcome if the agent may have received the reply before data loss.
 
         Return None if the agent has not received the reply.
         """
-        found = reconcile.find_input_without_mark(text, moment_of(reply_job.reply.ts), entries_of(logs))
-        if found == "not_there":
+        written, entries = moment_of(reply_job.reply.ts), entries_of(logs)
+        texts = [text for text in (prepared.text, prepared.number) if text]
+        found = {reconcile.find_input_without_mark(text, written, entries) for text in texts}
+        if found == {"not_there"}:
             return None
-        if found == "there":
+        if "there" in found:
             return await self._outcomes.complete_delivery(reply_job, None)
         return await self._outcomes.ask_after_data_loss(reply_job)
 
@@ -393,7 +389,9 @@ class ReplyDeliverer:
             return self._outcomes.find_in_traces(reply_job, traces)
         return None
 
-    async def _find_later_pause(self, reply_job: ReplyJob, task: Task, text: AgentText) -> Outcome | None:
+    async def _find_later_pause(
+        self, reply_job: ReplyJob, task: Task, prepared: PreparedInput
+    ) -> Outcome | None:
         """Return the outcome of a reply that must not resume the paused task.
 
         The reply must not resume the task if the agent may have the reply already, or if the task was paused
@@ -401,7 +399,7 @@ class ReplyDeliverer:
         """
         with contextlib.suppress(NoLogs):
             logs = await reply_job.context.coder.get_logs(task.id)
-            if sent := await self._find_earlier_send(reply_job, logs, text):
+            if sent := await self._find_earlier_send(reply_job, logs, prepared):
                 return sent
         if task.workspace_id is None:
             return None
