@@ -220,3 +220,25 @@ async def test_the_owner_of_a_task_of_another_account_is_told_how_to_get_it_back
     ]
     assert task.inputs == ["use main"]
     both.alice.reads()
+
+
+async def test_the_home_tab_drops_its_answer_when_the_account_changes(both: World) -> None:
+    """The answer to a press stands at the top of the Home tab for two minutes. If the person connects an
+    account meanwhile, the answer goes, because it may be untrue with this account."""
+    thread, _ = await a_waiting_agent(both)
+    await both.alice.replies(thread, "!stop")
+    await both.polls(2)
+    both.alice.reads()
+    await both.alice.opens_home()
+    await both.alice.presses_in_home("Resume")
+    answered = both.alice.home()
+
+    await both.alice.types("/task connect")
+    await connects(both, both.alice, "alice")
+    await both.passes(4 * CARD_SECONDS)
+
+    assert "Resuming *Fix the login*." in answered
+    assert "Resuming *Fix the login*." not in both.alice.home()
+    assert "You are *alice* in Coder." in both.alice.home()
+    assert thread.new_messages() == ["Paused by Alice. A reply resumes it."]
+    both.alice.reads()

@@ -23,7 +23,7 @@ from taskwire.messages.accounts import ShownAccount
 from taskwire.messages.outages import outage_note
 from taskwire.messages.task_lists import Hosts
 from taskwire.outbox.coder_health import find_outage
-from taskwire.outbox.home_requests import forget_home, keep_home, refresh_home
+from taskwire.outbox.home_requests import HOME_ANSWER, forget_home, keep_home, refresh_home
 from taskwire.outbox.readers import Reader, find_reader
 from taskwire.outbox.waiting_creates import list_waiting_creates
 from taskwire.outbox.waiting_requests import is_renewed, note_refusal
@@ -77,7 +77,7 @@ class HomePublisher:
             )
         if work.answer is not None:
             kept = work.answer.model_dump_json()
-            self._deps.notes.keep_in(batch, kept, "home_answer", work.person, ttl_ms=HOME_ANSWER_TTL_MS)
+            self._deps.notes.keep_in(batch, kept, HOME_ANSWER, work.person, ttl_ms=HOME_ANSWER_TTL_MS)
         return done(batch)
 
     async def _make_view(self, context: JobContext, work: PublishHome, batch: Batch) -> View:
@@ -140,4 +140,4 @@ class HomePublisher:
         )
 
     async def _find_answer(self, person: UserId) -> Message | None:
-        return read_if_possible(Message, await self._deps.notes.find("home_answer", person))
+        return read_if_possible(Message, await self._deps.notes.find(HOME_ANSWER, person))

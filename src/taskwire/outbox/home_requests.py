@@ -19,6 +19,8 @@ from taskwire.queue.batch import Batch
 
 # After a person has opened the Home tab, changes are published for this long.
 OPENED_TTL_MS = 7 * DAY_MS
+# The note that keeps the answer to a person's latest press in the tab.
+HOME_ANSWER = "home_answer"
 
 
 def show_opened_home(person: UserId) -> Batch:
@@ -37,6 +39,11 @@ def answer_in_home(person: UserId, message: Message) -> Batch:
     """Append a job that shows the answer to a press at the top of the person's Home tab."""
     work = PublishHome(person=person, answer=message)
     return Batch().append(home(person), Job(id=f"answer:{secrets.token_hex(8)}", work=work))
+
+
+def forget_home_answer(deps: Dependencies, person: UserId, batch: Batch) -> None:
+    """Show the answer to the latest press no longer, because it may be untrue with another Coder account."""
+    deps.notes.forget_in(batch, HOME_ANSWER, person)
 
 
 async def is_home_kept(deps: Dependencies, person: UserId) -> bool:

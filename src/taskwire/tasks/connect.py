@@ -39,7 +39,7 @@ from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import accounts, refusals
 from taskwire.messages.cards import get_name
 from taskwire.outbox.direct_messages import tell_person
-from taskwire.outbox.home_requests import refresh_home_if_kept
+from taskwire.outbox.home_requests import forget_home_answer, refresh_home_if_kept
 from taskwire.outbox.owner_absence import draw_cards_of, show_absence
 from taskwire.outbox.request_retries import has_failed_too_long, retry_for_person
 from taskwire.outbox.waiting_requests import renew_if_possible
@@ -266,6 +266,7 @@ class AccountConnector:
         person = connected.person
         batch = renew_in_time(Batch(), connected, self._deps.slack.now())
         self._deps.notes.forget_in(batch, "told", "account", person)
+        forget_home_answer(self._deps, person, batch)
         await refresh_home_if_kept(self._deps, person, batch)
         batch.hasten(waiting_requests(person), "", LONGEST_WAIT_MS)
         await draw_cards_of(self._deps, person, batch)
