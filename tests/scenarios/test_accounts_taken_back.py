@@ -32,8 +32,8 @@ async def test_a_person_takes_their_account_back(world: World, mode: str) -> Non
     assert world.alice.reads()[-1] == "Connected: you are *alice* in Coder.\n[Disconnect]"
     assert [name for name, _ in scopes_of(world, "alice")] == ["taskwire"]
     assert direct_messages(world, "mallory") == [
-        "Alice has connected the Coder account *alice*, because Coder refuses my token for you. You have "
-        "no account connected now. `/task connect` connects one."
+        "Coder refuses my token for you, so Alice could connect the Coder account *alice*. You have no "
+        "account connected now. `/task connect` connects one."
     ]
     await mallory.types("/task disconnect")
     assert "no Coder account" in mallory.reads()[0]
@@ -65,6 +65,6 @@ async def test_a_reply_that_waits_for_a_lost_account_does_not_hold_up_its_new_pe
     ]
     assert [words[:32] for words in direct_messages(world, "mallory")] == [
         "Coder refuses my token for your ",
-        "Alice has connected the Coder ac",
+        "Coder refuses my token for you, ",
     ]
     thread.new_messages()

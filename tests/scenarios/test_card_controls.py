@@ -91,8 +91,8 @@ async def test_only_people_who_may_steer_get_the_dialog(world: World) -> None:
     await world.bob.clicks(thread, "Answer")
 
     assert world.bob.dialog() == (
-        f"[Answer]\n*{TITLE}* belongs to Alice, so you can't reply to its agent. When you reply in its "
-        "thread, you can ask Alice to pass it on."
+        f"[Answer]\n*{TITLE}* belongs to Alice, so you can't reply to its agent yourself. When you "
+        "reply in its thread, you can ask Alice to pass it on."
     )
 
 

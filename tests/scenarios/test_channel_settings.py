@@ -45,7 +45,7 @@ EVERYWHERE = {
 BEGIN = "Alice has changed the settings of this channel: from now on, "
 END = "\n[Settings]"
 TOLD = f"{BEGIN}everybody here can steer new tasks. Older tasks stay as they are.{END}"
-TOLD_BACK = f"{BEGIN}only a task's owner and the people it is shared with can steer it.{END}"
+TOLD_BACK = f"{BEGIN}only a task's owner, people it is shared with, and administrators can steer it.{END}"
 WAITS = "Waits until somebody resumes it"
 
 

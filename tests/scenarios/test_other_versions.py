@@ -86,8 +86,8 @@ async def test_people_who_wait_for_a_newer_version_are_told_once(world: World) -
     assert [said.partition(":")[0] for said in at_first] == ["The agent stopped and said nothing.\nNeeds you"]
     (said,) = thread.new_messages()
     assert re.sub(r"<!date\^.*? at [\d:]+ UTC>", "then", said) == (
-        "I can't read your request yet: another version of Taskwire stored it. It waits until then at the "
-        "latest; later requests wait too, except a stop. I told the Taskwire administrators."
+        "I can't read your request yet: another version of Taskwire stored it. I'll give it up if I still "
+        "can't read it by then; later requests wait too, except a stop. I told the Taskwire administrators."
     )
     (told,) = direct_messages(world, "bob")
     assert told.startswith(

@@ -326,7 +326,7 @@ async def test_a_reply_deleted_before_the_owner_is_asked_asks_nobody(world: Worl
 
     await world.bob.presses("Ask Alice to pass it on")
 
-    assert world.bob.reads() == ["Your reply was deleted or edited, so there is nothing to pass on."]
+    assert world.bob.reads() == ["Your reply is gone, or not for the agent any more. Nothing to pass on."]
     assert world.alice.reads() == []
 
 

@@ -216,7 +216,7 @@ async def test_the_owner_of_a_task_of_another_account_is_told_how_to_get_it_back
     assert refused == [
         "The agent does not get your replies here. In Coder, *Fix the login* belongs to alice, and that is "
         "not your account any more. Connect *alice* with `/task connect`, or type `/task disconnect`: I then "
-        "use the account with your Slack e-mail address."
+        "find your account by your Slack e-mail address again."
     ]
     assert task.inputs == ["use main"]
     both.alice.reads()
@@ -235,7 +235,8 @@ async def test_the_home_tab_drops_its_answer_when_the_account_changes(both: Worl
 
     await both.alice.types("/task connect")
     await connects(both, both.alice, "alice")
-    await both.passes(4 * CARD_SECONDS)
+    for _ in range(4):
+        await both.passes(CARD_SECONDS)
 
     assert "Resuming *Fix the login*." in answered
     assert "Resuming *Fix the login*." not in both.alice.home()

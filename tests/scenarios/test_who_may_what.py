@@ -152,7 +152,7 @@ async def test_a_dialog_tells_nothing_about_a_hidden_task(world: World) -> None:
         ("pause {name}", "stop it", f"{LET_ME} {PASS_ON_STOP}"),
         ("resume {name}", "resume it", LET_ME),
         ("edit {name} other", "edit its prompt", LET_ME),
-        ("send {name} hello", "reply to its agent", PASS_ON),
+        ("send {name} hello", "reply to its agent yourself", PASS_ON),
         ("detach {name}", "detach it", "Ask Alice, or a Taskwire administrator."),
     ],
 )

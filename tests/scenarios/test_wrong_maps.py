@@ -61,7 +61,7 @@ async def test_a_task_that_is_mapped_to_ones_own_link_is_not_shown(world: World,
     assert len(answers) == 1
     if command != "list":
         assert answers == [NO_SUCH_TASK]
-    assert [error for error in world.errors if "stored map" not in error] == []
+    assert [error for error in world.errors if "names the link of another" not in error] == []
     world.errors.clear()
 
 
@@ -91,7 +91,7 @@ async def test_what_polls_see_of_a_task_that_is_mapped_to_another_link_is_not_po
 
     assert [text for text in (*thread.all_messages(), thread.card()) if SECRET in text] == []
     assert "I watered the roses" in thread.new_messages()[-1]
-    assert [error for error in world.errors if "stored map" not in error] == []
+    assert [error for error in world.errors if "names the link of another" not in error] == []
     world.errors.clear()
 
 
@@ -144,7 +144,7 @@ async def test_a_stop_does_not_go_to_another_task_by_its_card(world: World) -> N
     assert world.alice.reads() == ["Pausing *Make a plan*. A reply in its thread resumes it."]
     for each in (first, second):
         each.new_messages()
-    assert [error for error in world.errors if "stored map" not in error] == []
+    assert [error for error in world.errors if "names the link of another" not in error] == []
     world.errors.clear()
 
 
@@ -165,5 +165,5 @@ async def test_a_link_that_has_ended_is_not_opened_for_another_task(world: World
     assert thread.new_messages() == []
     await mal.types(f"/task status {other.id}", "mals")
     assert mal.reads() == [NO_SUCH_TASK]
-    assert [error for error in world.errors if "stored map" not in error] == []
+    assert [error for error in world.errors if "names the link of another" not in error] == []
     world.errors.clear()

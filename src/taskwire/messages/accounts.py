@@ -236,9 +236,9 @@ def account_replaced(username: str, name: str) -> Message:
     `name` is that person's name in Slack; empty if it is not known.
     """
     return statement(
-        f"{escape_line(name, 80) or 'Somebody else'} has connected the Coder account "
-        f"*{escape_line(username, 60)}*, because Coder refuses my token for you. You have no account "
-        "connected now. `/task connect` connects one."
+        f"Coder refuses my token for you, so {escape_line(name, 80) or 'somebody else'} could connect the "
+        f"Coder account *{escape_line(username, 60)}*. You have no account connected now. `/task connect` "
+        "connects one."
     )
 
 

@@ -123,7 +123,7 @@ def channel_may_steer(by_name: str, *, is_everybody: bool) -> Message:
     who = escape_line(by_name, 80) or "Somebody"
     now = "everybody here can steer new tasks. Older tasks stay as they are"
     if not is_everybody:
-        now = "only a task's owner and the people it is shared with can steer it"
+        now = "only a task's owner, people it is shared with, and administrators can steer it"
     words = f"{who} has changed the settings of this channel: from now on, {now}."
     return question(words, "", [_settings_button()])
 

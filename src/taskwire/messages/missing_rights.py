@@ -58,6 +58,7 @@ def not_owner(link: Link, act: RefusedAct, own_name: str = "") -> Refusal:
         return (sentence, f"Ask {owner}, or a Taskwire administrator.")
     if act == "send" and link.record.owner_slack is not None and link.record.thread is not None:
         reply = "mention me in a reply" if link.is_mention_only else "reply"
+        sentence = sentence.removesuffix(".") + " yourself."
         return (sentence, f"When you {reply} in its thread, you can ask {owner} to pass it on.")
     shared_with = escape_line(own_name.replace("`", ""), 60) or "you"
     can_let = f"{owner[:1].upper()}{owner[1:]} can let you, with `!share @{shared_with}` in its thread."
@@ -84,8 +85,8 @@ def not_owner_in_coder(link: Link, way_back: WayBack) -> Refusal:
     steps: dict[WayBack, str] = {
         "none": "Ask a Taskwire administrator.",
         "connect": f"{connect}, or ask a Taskwire administrator.",
-        "disconnect": f"{connect}, or type `/task disconnect`: I then use the account with your Slack e-mail "
-        "address.",
+        "disconnect": f"{connect}, or type `/task disconnect`: I then find "
+        "your account by your Slack e-mail address again.",
     }
     belongs = f"In Coder, {bold_name(get_name(link))} belongs to {owner or 'somebody else'}"
     return (f"{belongs}, and that is not your account any more.", steps[way_back])

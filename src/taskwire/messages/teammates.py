@@ -242,7 +242,7 @@ def muted_by(link: Link, by_name: str, at: datetime) -> Message:
 
 def nothing_to_pass_on() -> Message:
     """Tell the author of a reply that the owner cannot pass it on: it was deleted or is not for the agent."""
-    return statement("Your reply was deleted or edited, so there is nothing to pass on.")
+    return statement("Your reply is gone, or not for the agent any more. Nothing to pass on.")
 
 
 @dataclass(frozen=True)
