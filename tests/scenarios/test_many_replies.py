@@ -29,6 +29,7 @@ from taskwire.queue.inbox import (
 from taskwire.queue.user_limits import MAX_UNCHECKED_OF_STRANGERS, MAX_UNCHECKED_REPLIES
 
 from .people import Person, Thread
+from .test_choices import an_asking_agent
 from .waiting import a_busy_agent, takes_all
 from .world import World
 
@@ -57,10 +58,16 @@ async def writes(world: World, thread: Thread, count: int) -> list[str]:
 
 
 async def has_waiting(
-    world: World, thread: Thread, count: int, author: Person | None = None, first: int = 0
+    world: World,
+    thread: Thread,
+    count: int,
+    author: Person | None = None,
+    first: int = 0,
+    delay_ms: int = 0,
 ) -> Batch:
     """Put this number of replies into the queue of jobs for the thread's task. They are Alice's if no author
-    is given. The first one has the number `first`. Return a batch that removes them from the queue."""
+    is given. The first one has the number `first`. They are sent after `delay_ms`. Return a batch that
+    removes them from the queue."""
     link = await link_of(world, thread)
     filling, emptying = Batch(), Batch()
     for number in range(first, first + count):
@@ -68,7 +75,7 @@ async def has_waiting(
         person = UserId((author or world.alice).id)
         reply = Reply(person=person, ts=ts, text="…", is_admitted=True, wait_count=1)
         job = Job(id=f"{REPLY_ID_PREFIX}{ts}", work=reply)
-        filling.append(to_coder(link), job, score=input_score(ts))
+        filling.append(to_coder(link), job, score=input_score(ts), delay_ms=delay_ms)
         emptying.drop(to_coder(link), job.id)
     await world.bot.parts.deps.queues.write(filling)
     await world.settles()
@@ -212,6 +219,26 @@ async def test_a_command_and_a_shortcut_meet_the_same_limit(world: World) -> Non
     assert task.inputs == ["Bob wrote:\n> @Alice use main", "do not deploy"]
     await world.passes(seconds=60)
     thread.new_messages()
+
+
+async def test_a_choice_that_finds_no_place_can_be_made_again(world: World) -> None:
+    """As many replies as the bot accepts wait for an agent that offers choices. Alice's press is refused, and
+    the question keeps its buttons. When fewer replies wait, she presses again, and the agent gets it."""
+    thread, task = await an_asking_agent(world)
+    thread.new_messages()
+    others = await has_waiting(world, thread, MAX_WAITING_REPLIES, delay_ms=3_600_000)
+
+    await world.alice.clicks(thread, "2. release-2")
+    refused, shown = world.alice.reads(), thread.new_messages()
+    question = thread.all_messages()[0]
+    await world.bot.parts.deps.queues.write(others)
+    await world.alice.clicks(thread, "2. release-2")
+    await world.passes(seconds=3)
+
+    assert (refused, shown) == ([NO_PLACE], [])
+    assert question.endswith("[1. main, where all work goes] [2. release-2]")
+    assert task.inputs == ["2. release-2"]
+    assert thread.new_messages() == ["Alice says: 2. release-2\n> 2. release-2"]
 
 
 async def test_teammates_together_leave_places_to_the_owner(world: World) -> None:

@@ -33,6 +33,7 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.replies.pass_on import offer_to_ask_for_choice
 from taskwire.waiting_replies.kept import find_kept_reply
+from taskwire.waiting_replies.places import require_place_for_reply
 from taskwire.waiting_replies.quoted import post_quotation, queue_reply
 from taskwire.waiting_replies.undelivered import (
     find_reply,
@@ -238,6 +239,8 @@ class ReplyDecisions:
             batch = Batch()
             offer = await offer_to_ask_for_choice(self._deps, link, work, choice, batch)
             return done(batch, (work.requester, offer))
+        # After this job's first run, the question has no buttons. So the choice may not be refused then.
+        await require_place_for_reply(self._deps, link, work.requester.person)
         name = await self._people.get_name(work.requester.person)
         words = inputs.question_answered(name)
         if work.author is not None:
@@ -281,7 +284,7 @@ class ReplyDecisions:
             shown = answers.quoted_input(name, work.text)
             updates = {} if work.is_menu else {"author_name": name or "Somebody"}
         reply = await post_quotation(
-            self._deps, self._people, context, link, work.requester, work.text, shown
+            self._deps, self._people, context, link, work.requester, work.text, shown, needs_place=False
         )
         batch = queue_reply(link.id, reply.model_copy(update=updates))
         if work.author is not None or work.requester.channel == link.record.channel:

@@ -32,17 +32,20 @@ async def post_quotation(
     requester: Requester,
     text: str,
     shown: Message | None = None,
+    *,
+    needs_place: bool = True,
 ) -> Reply:
     """Post a person's words once for this job, and return the words as a reply.
 
-    If `shown` is set, post `shown` in place of the words.
+    If `shown` is set, post `shown` in place of the words. `needs_place` is false if the job has checked
+    already that the reply may wait.
 
     Raise UserError if the thread is closed, or if too many replies already wait for the agent.
     """
     if link.record.thread_ts is None:
         raise UserError(*refusals.task_not_created_yet(link))
-    if not context.is_outcome_unknown:
-        # Otherwise, the quotation may be in the thread already.
+    if needs_place and not context.is_outcome_unknown:
+        # If the outcome is unknown, the quotation may be in the thread already.
         await require_place_for_reply(deps, link, requester.person)
     meta = Metadata(id=f"{link.id}:words:{context.job.id}", kind="answer", task_id=link.record.task_id)
     message = shown or answers.quoted_input(await people.get_name(requester.person), text)
