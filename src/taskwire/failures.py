@@ -91,7 +91,9 @@ class Failures:
             why = "rate_limited" if isinstance(error, NoCapacity) else "agents_busy"
             self._metrics.retries.labels(context.job.work.kind, why).inc()
             # Each waiting job gets a different time with the error, so no jitter is needed.
-            return _delay(context, error.retry_after_seconds or 1.0, "unchanged")
+            # The job may have noted that its receipt shows the wait.
+            waiting = _delay(context, error.retry_after_seconds or 1.0, "unchanged")
+            return waiting if isinstance(error, NoCapacity) else replace(waiting, job=context.job)
         if isinstance(error, PersonTokenRefused | AccountNeeded):
             return await self._wait_for_person(context, error)
         if isinstance(error, AccountRefused):

@@ -5,8 +5,10 @@ import pytest
 
 from taskwire.coder.agent_places import MAX_AGENT_JOBS, MAX_AGENT_JOBS_OF_OWNER
 from taskwire_sandbox.coder.faults import hang
+from taskwire_sandbox.slack import Attachment
+from tests.metrics import value_of
 
-from .many_tasks import start_threads
+from .many_tasks import calls, start_threads
 from .people import Person, Thread
 from .world import CARD_SECONDS, World
 
@@ -81,6 +83,36 @@ async def test_an_agent_that_answers_gets_its_input_while_those_of_another_owner
     assert task.inputs == ["use main"]
     assert len(sends(world)) == MAX_AGENT_JOBS_OF_OWNER + 1
     await ends(world, bobs, *threads[world.alice])
+
+
+async def test_a_reply_without_a_place_shows_that_it_waits_and_downloads_no_file(world: World) -> None:
+    """Eight agents of Alice take a reply and never answer, so her reply to a ninth agent waits for a place.
+    Its receipt says so once. Its file is downloaded only when a place is free."""
+    *threads, last = (await wait_for_input(world, {world.alice: MAX_AGENT_JOBS_OF_OWNER + 1}))[world.alice]
+    task, file = world.task(f"alice-{MAX_AGENT_JOBS_OF_OWNER:05}"), Attachment("a.log", b"boom", "text/plain")
+
+    world.coder.plan_fault("tasks.send", hang(), times=None)
+    for thread in threads:
+        await world.slack.post(world.alice.id, thread.channel, "go on", thread.ts)
+    await world.until(lambda: len(sends(world)) == MAX_AGENT_JOBS_OF_OWNER, "the agents hang")
+    reply = await world.slack.post(world.alice.id, last.channel, "see this", last.ts, files=(file,))
+    await world.until(lambda: last.receipt(reply) == ["hourglass_flowing_sand"], "the receipt shows the wait")
+    await world.until(lambda: retries_without_place(world) >= 3, "the reply is tried again")
+    downloads = [each.downloads for each in world.slack.backend.files.files.values()]
+    marks = [each.arguments for each in calls(world, "reactions.add") if each.arguments["timestamp"] == reply]
+    world.coder.clear_faults()
+    await world.until(lambda: task.inputs, "the agent has the reply")
+
+    assert downloads == [0]
+    assert [each["name"] for each in marks] == ["hourglass_flowing_sand"]
+    assert task.inputs == ["see this\n\na.log:\n```\nboom\n```"]
+    await ends(world, *threads, last)
+
+
+def retries_without_place(world: World) -> int:
+    """Return how many times a reply has found no place for its call to the agent."""
+    registry = world.bot.parts.metrics.registry
+    return int(value_of(registry, "taskwire_retries_total", kind="reply", why="agents_busy"))
 
 
 @pytest.mark.parametrize("verb", ["!logs", "go on"])

@@ -16,6 +16,7 @@ from functools import partial
 from taskwire.agent.input import AgentInput, PreparedInput
 from taskwire.agent.log import offers_number
 from taskwire.agent.observing import entries_of
+from taskwire.coder.agent_places import NoAgentPlace, take_agent_place
 from taskwire.coder.errors import (
     AlreadyRunning,
     AppUnreachable,
@@ -48,7 +49,6 @@ from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import AgentText
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry, unknown
 from taskwire.messages import inputs, missing_rights, refusals, task_limits, teammates
-from taskwire.notices.card import REACTIONS
 from taskwire.outbox import questions
 from taskwire.outbox.coder_health import is_agent_forbidden
 from taskwire.outbox.enqueue import show_receipt
@@ -62,7 +62,6 @@ from taskwire.queue.batch import Batch
 from taskwire.replies.pass_on import NOT_ALLOWED, offer_to_ask
 from taskwire.replies.reconcile import Reconciler, SendIntent
 from taskwire.replies.wait_or_give_up import ReplyJob, ReplyOutcomes, ask
-from taskwire.slack.errors import ChannelProblem, MessageGone
 
 # A person who may not steer the task is told so once in 30 days.
 REFUSAL_TTL_MS = 30 * DAY_MS
@@ -101,6 +100,9 @@ class ReplySender:
             return await self._check_and_deliver(reply_job)
         except (TokenRefused, PersonTokenRefused, AccountNeeded, TasksNotSupported):
             await self._outcomes.show_waiting_for_account(reply_job)
+            raise
+        except NoAgentPlace:
+            await self._outcomes.show_waiting_for_agent_place(reply_job)
             raise
         except (TryLater, OutcomeUnknown) as error:
             if isinstance(error, NoPlace) or context.keeps_intent_record:
@@ -235,6 +237,10 @@ class ReplySender:
 
     async def _deliver_text(self, reply_job: ReplyJob) -> Outcome:
         context, link, reply = reply_job
+        if link.state.phase not in (Phase.PAUSING, Phase.PAUSED):
+            # A reply without a place tries often, so it must not download its files and call Coder first. A
+            # reply that resumes its task needs no place.
+            take_agent_place()
         prepared = await self._agent_input.prepare(await self._agent_input.with_speaker(reply, link))
         if prepared.changed_files:
             message = teammates.files_changed(reply.author_name, prepared.changed_files)
@@ -271,7 +277,7 @@ class ReplyDeliverer:
 
         In any other state of the task, let the reply wait.
         """
-        if reply_job.is_suspect and (earlier := await self._find_earlier_outcome(reply_job)):
+        if reply_job.is_suspect and (earlier := await self._outcomes.find_shown(reply_job)):
             return earlier
         task_id = reply_job.link.record.task_id
         assert task_id is not None  # noqa: S101 - the link's first jobs bind its task before any reply runs
@@ -370,24 +376,6 @@ class ReplyDeliverer:
         if "there" in found:
             return await self._outcomes.complete_delivery(reply_job, None)
         return await self._outcomes.ask_after_data_loss(reply_job)
-
-    async def _find_earlier_outcome(self, reply_job: ReplyJob) -> Outcome | None:
-        """Return the outcome that the thread shows for this reply; None if it shows none.
-
-        Redis may have lost an outcome that the thread still shows.
-        """
-        thread = reply_job.link.record.thread
-        if thread is None:
-            return None
-        try:
-            traces = await self._deps.slack.find_traces(thread.channel, thread.ts, reply_job.reply.ts)
-        except (ChannelProblem, MessageGone):
-            return None
-        if REACTIONS["delivered"] in traces.own_reactions:
-            return await self._outcomes.complete_delivery(reply_job, None)
-        if reply_job.context.lease.data_loss is not None:
-            return self._outcomes.find_in_traces(reply_job, traces)
-        return None
 
     async def _find_later_pause(
         self, reply_job: ReplyJob, task: Task, prepared: PreparedInput

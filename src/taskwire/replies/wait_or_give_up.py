@@ -39,7 +39,7 @@ from taskwire.outbox.questions import (
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import STEERER, STEERER_TTL_MS
-from taskwire.slack.errors import SlackRateLimited, SlackTrouble
+from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRateLimited, SlackTrouble
 from taskwire.slack.models import Traces
 from taskwire.telemetry import logger
 from taskwire.waiting_replies.undelivered import (
@@ -262,6 +262,12 @@ class ReplyOutcomes:
         if reply_job.context.lease.trouble != "refused":
             await self._deps.queues.write(await self._show_waiting(reply_job))
 
+    async def show_waiting_for_agent_place(self, reply_job: ReplyJob) -> None:
+        """Let the receipts show that the replies wait, because too many jobs are in calls to agents."""
+        if not reply_job.reply.wait_count:
+            await self._deps.queues.write(await self._show_waiting(reply_job))
+            reply_job.context.update_work(wait_count=1)
+
     async def _show_waiting(self, reply_job: ReplyJob) -> Batch:
         """Return a batch that lets the receipts of this reply and of the later replies show the wait.
 
@@ -299,12 +305,25 @@ class ReplyOutcomes:
         question = inputs.ask_after_data_loss(reply_job.link, reply_job.context.job.id, words)
         return await ask(self._deps, reply_job, "outcome_unknown", question)
 
-    def find_in_traces(self, reply_job: ReplyJob, traces: Traces) -> Outcome | None:
-        """Return the outcome that the thread shows for the reply; None if it shows none.
+    async def find_shown(self, reply_job: ReplyJob) -> Outcome | None:
+        """Return the outcome that the thread shows for this reply; None if it shows none.
 
-        The thread may show a reaction for a failed reply, or a question about the reply. Redis may have lost
-        the outcome that these show.
+        Redis may have lost an outcome that the thread still shows.
         """
+        thread = reply_job.link.record.thread
+        if thread is None:
+            return None
+        try:
+            traces = await self._deps.slack.find_traces(thread.channel, thread.ts, reply_job.reply.ts)
+        except (ChannelProblem, MessageGone):
+            return None
+        if REACTIONS["delivered"] in traces.own_reactions:
+            return await self.complete_delivery(reply_job, None)
+        if reply_job.context.lease.data_loss is not None:
+            return self._find_failure_or_question(reply_job, traces)
+        return None
+
+    def _find_failure_or_question(self, reply_job: ReplyJob, traces: Traces) -> Outcome | None:
         link, ts = reply_job.link, reply_job.reply.ts
         if REACTIONS["failed"] in traces.own_reactions:
             reply_job.context.audit.is_failed("not_delivered")
