@@ -6,9 +6,17 @@ from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.outbox.private_answers import MOST_PENDING, PrivateAnswer
+from taskwire.queue.rate_limiter import (
+    SHORT_WAIT_MS,
+    STARVING_AFTER_MS,
+    WINDOW_MS,
+    RateLimiter,
+)
 from taskwire.queue.user_limits import MAX_PER_MINUTE
 from taskwire.slack.manifest import SEND_TO_TASK
+from taskwire.telemetry import Metrics
 from taskwire_sandbox.slack import messages
+from tests.metrics import value_of
 
 from .many_tasks import calls
 from .people import Person, buttons
@@ -18,6 +26,8 @@ from .test_pass_on import ASKED, bob_asks
 from .test_user_limits_of_verbs import TOO_FAST
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import CARD_SECONDS, World
+
+READ = "conversations.replies"
 
 
 async def a_stranger(world: World) -> Person:
@@ -133,6 +143,52 @@ async def test_searches_that_one_person_causes_stand_behind_backfill(world: Worl
     assert len(calls(world, "conversations.replies")) - before == 81
     thread.new_messages()
     assert not await world.jobs()
+
+
+async def test_a_search_gets_the_turn_of_a_starving_claim(world: World) -> None:
+    """Other reads need more places than Slack allows. A search for a thread that has waited for a minute gets
+    the next place that goes to a starving claim."""
+    mallory = await a_stranger(world)
+    place = world.slack.workspace.channel(world.slack.open_direct(mallory.id).id)
+    said = {"text": "old", "user": world.slack.bot_user_id, "bot_id": world.slack.backend.app.bot_id}
+    root = str(messages.write(world.slack.backend, place, said)["ts"])
+    world.reader.read_root(place.id, root)
+    reads, refused = Reads(world), list[float]()
+    await reads.take_all_places()
+    await world.slack.post(mallory.id, place.id, "hi", root)
+    await world.settles()
+    # The reads may use up a minute's places in half of a minute. Then the search waits for the other half.
+    longest = (STARVING_AFTER_MS + WINDOW_MS / 2 + SHORT_WAIT_MS) / 1000
+
+    while not calls(world, READ) and (not refused or refused[-1] - refused[0] <= longest):
+        world.clock.passes(1)
+        # The reads ask before the search, so they leave it no place but one that the search has claimed.
+        await reads.take_all_places()
+        await world.settles()
+        if has_been_refused(world):
+            refused.append(world.clock.time())
+
+    assert refused
+    assert len(calls(world, READ)) == 1
+
+
+def has_been_refused(world: World) -> bool:
+    """Return whether a search has found no place."""
+    registry = world.bot.parts.metrics.registry
+    return value_of(registry, "taskwire_retries_total", kind="find_thread", why="rate_limited") > 0
+
+
+class Reads:
+    """Reads of threads that people wait for. There are always more of them than places."""
+
+    def __init__(self, world: World) -> None:
+        self._limiter = RateLimiter(world.connections, world.keys, world.clock, Metrics())
+        self._count = 0
+
+    async def take_all_places(self) -> None:
+        """Take all places that are free. The next read waits for the next place."""
+        while await self._limiter.take_place(READ, claimant=f"read {self._count}") == 0:
+            self._count += 1
 
 
 async def test_messages_that_an_edit_makes_replies_are_limited(world: World) -> None:

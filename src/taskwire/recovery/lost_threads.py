@@ -27,6 +27,7 @@ from taskwire.outbox.private_answers import show_privately
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
+from taskwire.queue.rate_limiter import CLAIM_GRACE_MS
 from taskwire.slack.call_priorities import Priority, as_claimant, with_least_priority
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity, SlackRefused
 from taskwire.slack.metadata import Metadata
@@ -37,7 +38,10 @@ from taskwire.telemetry import logger
 CARD_KIND = "card"
 # The note that the bot's message at the beginning of a thread is no card.
 _NO_CARD, NO_CARD_TTL_MS = "no_card", 600_000
-# A search that finds no place in Slack's limits runs again after this time. Many searches may wait.
+# The note that names the job that waits for the next place for the searches of one person.
+_NEXT_SEARCH = "next_search"
+# Another search of this person that finds no place in Slack's limits runs again after this time. Many
+# searches may wait.
 WITHOUT_PLACE_SECONDS = 30.0
 
 _log = logger("taskwire.recovery.lost_threads")
@@ -68,7 +72,7 @@ class LostThreads:
         if await self._deps.notes.find(_NO_CARD, place) is not None:
             return done()
         try:
-            card = await self._find_card(work)
+            card = await self._find_card(context, work)
             if card is None or card.kind != CARD_KIND:
                 await self._deps.notes.keep("1", _NO_CARD, place, ttl_ms=NO_CARD_TTL_MS)
                 return done()
@@ -81,14 +85,34 @@ class LostThreads:
             )
             return done()
 
-    async def _find_card(self, work: FindThread) -> Metadata | None:
+    async def _find_card(self, context: JobContext, work: FindThread) -> Metadata | None:
         # Anybody may write below any message of the bot, so these reads wait behind all others. All searches
         # of one person are one claimant, so only one of them waits for a place.
         with as_claimant(f"search:{work.person}"), with_least_priority(Priority.SEARCH):
             try:
-                return await self._deps.slack.find_metadata(work.channel, work.thread_ts)
+                card = await self._deps.slack.find_metadata(work.channel, work.thread_ts)
             except NoCapacity as busy:
-                raise NoCapacity(str(busy), WITHOUT_PLACE_SECONDS) from busy
+                seconds = busy.retry_after_seconds or 1.0
+                if not await self._is_next_search(context, work, seconds):
+                    seconds = max(seconds, WITHOUT_PLACE_SECONDS)
+                raise NoCapacity(str(busy), seconds) from busy
+        await self._deps.notes.forget(_NEXT_SEARCH, work.person)
+        return card
+
+    async def _is_next_search(self, context: JobContext, work: FindThread, seconds: float) -> bool:
+        """Return whether this job waits for the next place for the searches of its person.
+
+        Such a job asks again after `seconds`, as the limiter said. Otherwise the claim of the person would
+        expire, also a claim that has starved and got a place before others.
+        """
+        notes, job_id = self._deps.notes, context.job.id
+        ttl_ms = int(seconds * 1000) + CLAIM_GRACE_MS
+        if await notes.keep_if_new(_NEXT_SEARCH, work.person, value=job_id, ttl_ms=ttl_ms):
+            return True
+        if await notes.find(_NEXT_SEARCH, work.person) != job_id:
+            return False
+        await notes.keep(job_id, _NEXT_SEARCH, work.person, ttl_ms=ttl_ms)
+        return True
 
     async def _restore_or_explain(self, context: JobContext, work: FindThread, card: Metadata) -> Outcome:
         if card.task_id is None or not self._is_link_lost(work):
