@@ -14,6 +14,7 @@ import json
 from functools import partial
 from typing import cast
 
+from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused, UserError
 from taskwire.domain.ids import TaskId, ThreadRef, moment_of
@@ -30,6 +31,8 @@ from taskwire.notices.coming_turns import count_sent
 from taskwire.outbox import questions
 from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.request_retries import retry_for_person
+from taskwire.outbox.waiting_requests import is_renewed
+from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone
@@ -97,7 +100,8 @@ async def _may_stop_unaddressed(deps: Dependencies, people: People, link: Link, 
     """Return whether a `stop` between people stops the task: something runs, and its author may steer.
 
     A person who has no right to the task gets no answer. So Coder is not asked about such a person, because
-    the person would be told if Coder did not answer or refused the person's account.
+    the person would be told if Coder did not answer or refused the person's account. If the person's token is
+    only about to be renewed, raise PersonTokenRefused, so that the job runs again.
     """
     requester, person = work.requester, work.requester.person
     is_own = link.record.is_owned_by(person)
@@ -106,6 +110,9 @@ async def _may_stop_unaddressed(deps: Dependencies, people: People, link: Link, 
     try:
         if is_own or await people.is_admin(person) or await people.is_let_in(person, link):
             return await _may_stop(deps, people, link, work)
+    except (AccountNeeded, PersonTokenRefused) as error:
+        if is_own or await is_renewed(deps, error):
+            raise
     except (AccountRefused, UserError):
         if is_own:
             raise

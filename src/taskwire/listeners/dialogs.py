@@ -282,13 +282,15 @@ class Dialogs:
         """Return the dialog that `make_view` builds.
 
         If the dialog needs a Coder account and the person has connected none, return the dialog that asks for
-        a token.
+        a token. If the person's token only has to be renewed, renew it, and raise UserError.
         """
         try:
             return await make_view()
         except (AccountNeeded, PersonTokenRefused) as error:
             if error.person != requester.person:
                 raise
+            if await self._card_questions.start_renewal(error):
+                raise UserError(*accounts.token_being_renewed()) from error
             return await self._connect_dialog(requester)
 
     async def _find(self, verb: ActVerb, requester: Requester, target: TaskName | LinkId) -> VisibleTask:

@@ -320,6 +320,11 @@ def owner_not_connected(name: str) -> Refusal:
     )
 
 
+def token_being_renewed() -> Refusal:
+    """Say that a dialog cannot show anything until the person's token is renewed, which takes seconds."""
+    return ("I'm renewing my access to your Coder account.", "Try again in a moment.")
+
+
 def account_was_suspended(username: str) -> Refusal:
     """Say that Coder had suspended the account that the person has disconnected since."""
     return (

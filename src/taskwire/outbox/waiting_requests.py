@@ -12,6 +12,7 @@ from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import UserId
+from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import Act, CreateRequested, CreateTask, Job, PostCard
 from taskwire.domain.queueing.person_jobs import (
     AnswerQuestion,
@@ -33,6 +34,7 @@ from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.owner_absence import show_absence
 from taskwire.outbox.tell_once import record_told, record_unless_told
 from taskwire.people.accounts import AccountNeeded
+from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 
 AccountProblem = AccountNeeded | PersonTokenRefused
@@ -184,6 +186,27 @@ async def is_renewed(deps: Dependencies, error: AccountProblem) -> bool:
     A job that raises the error then runs again with that token.
     """
     return await was_replaced(deps, error) or await renew_if_possible(deps, error, Batch())
+
+
+async def waits_for_account(deps: Dependencies, people: People, error: AccountProblem, link: Link) -> bool:
+    """Return whether a reply to this link's task waits for its author's account.
+
+    It waits if the author owns the task, or gets another token without doing anything.
+    """
+    if await is_renewed(deps, error):
+        return True
+    return await people.accounts.counts_as_owner(UserId(error.person), link)
+
+
+async def start_renewal(deps: Dependencies, error: AccountProblem) -> bool:
+    """Do what `is_renewed` does, and start the renewal, because no job runs again for this error."""
+    batch = Batch()
+    if await was_replaced(deps, error):
+        return True
+    if not await renew_if_possible(deps, error, batch):
+        return False
+    await deps.queues.write(batch)
+    return True
 
 
 async def note_refusal(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:

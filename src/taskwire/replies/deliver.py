@@ -54,6 +54,7 @@ from taskwire.outbox.coder_health import is_agent_forbidden
 from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.error_messages import get_refusal_text
 from taskwire.outbox.tell_once import record_unless_told
+from taskwire.outbox.waiting_requests import AccountProblem, waits_for_account
 from taskwire.people.accounts import AccountNeeded, NoAccount
 from taskwire.people.allowed import require_allowed
 from taskwire.people.permissions import People
@@ -110,8 +111,7 @@ class ReplySender:
             return await self._outcomes.retry_after_error(reply_job, error)
 
     async def _check_and_deliver(self, reply_job: ReplyJob) -> Outcome:
-        refusal = await self._find_refusal(reply_job)
-        if refusal is not None:
+        if (refusal := await self._find_refusal(reply_job)) is not None:
             return await self._refuse(reply_job, refusal)
         if not reply_job.reply.is_admitted:
             return await self._admit(reply_job)
@@ -140,7 +140,7 @@ class ReplySender:
 
         A person without a Coder account gets the same answer as a teammate who may not steer. If the task is
         the person's own and the person only has to connect an account, raise AccountNeeded or
-        PersonTokenRefused instead: the reply then waits.
+        PersonTokenRefused instead: the reply then waits. It also waits while the person's token is renewed.
         """
         person, link = reply_job.reply.person, reply_job.link
         try:
@@ -152,7 +152,7 @@ class ReplySender:
                 return error
         except (AccountNeeded, PersonTokenRefused) as error:
             # Other people's replies must not wait behind this one until its author connects an account.
-            if error.person != person or await self._people.accounts.counts_as_owner(person, link):
+            if error.person != person or await waits_for_account(self._deps, self._people, error, link):
                 raise
             if await self._has_right_besides(reply_job, error):
                 is_new = isinstance(error, AccountNeeded)
@@ -167,16 +167,14 @@ class ReplySender:
             return UserError(*missing_rights.owner_cannot_act(link, "send"), reason="not_allowed")
         return NotAllowed(*missing_rights.not_owner(link, "send"), reason="not_allowed")
 
-    async def _has_right_besides(
-        self, reply_job: ReplyJob, error: AccountNeeded | PersonTokenRefused
-    ) -> bool:
+    async def _has_right_besides(self, reply_job: ReplyJob, error: AccountProblem) -> bool:
         """Return whether the author may steer the task by a share or by the channel's settings.
 
-        If Coder refuses the author's token, only a share counts.
+        If Coder refuses the author's token and there is no service account, only a share counts: Coder does
+        not tell now what the author's account sees.
         """
         person, link = reply_job.reply.person, reply_job.link
-        if isinstance(error, PersonTokenRefused):
-            # Coder does not tell now what their account sees.
+        if isinstance(error, PersonTokenRefused) and not self._people.accounts.has_service:
             return await self._people.is_shared_with(person, link)
         return await self._people.may_steer_besides(person, link)
 

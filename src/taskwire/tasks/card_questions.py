@@ -22,6 +22,7 @@ from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import sanitize_for_agent
 from taskwire.messages import cards, refusals
 from taskwire.outbox.questions import CHOICES, PostedQuestion, find_open
+from taskwire.outbox.waiting_requests import AccountProblem, start_renewal
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.people.shares import Shares
@@ -75,6 +76,10 @@ class CardQuestions:
         self._people = people
         self._lookup = lookup
         self._shares = Shares(deps, people)
+
+    async def start_renewal(self, error: AccountProblem) -> bool:
+        """Return whether the account that a dialog needs gets another token without its person."""
+        return await start_renewal(self._deps, error)
 
     async def find_question(self, requester: Requester, link_id: LinkId) -> OpenQuestion:
         """Return the agent's latest output and its choices.
