@@ -142,8 +142,8 @@ async def test_who_gave_a_task_its_thread_with_a_stolen_token_does_not_hold_up_i
 
     assert mallory.reads() == [
         "The agent does not get your replies here. In Coder, *Filler 0* belongs to alice, and that is not "
-        "your account any more. Connect *alice* with `/task connect`, or type `/task disconnect`: I then use "
-        "the account with your Slack e-mail address."
+        "your account any more. Connect *alice* with `/task connect`, or type `/task disconnect`: I then "
+        "find your account by your Slack e-mail address again."
     ]
     assert [each.endswith("add a test") for each in task.inputs] == [True]
     assert "[Get a token] [Paste the token]" in mallory.hears()[0]
@@ -167,6 +167,28 @@ async def test_an_administrator_needs_no_valid_token(both: World) -> None:
     assert both.bob.reads() == ["Pausing *Fix the login*. A reply in its thread resumes it."]
     assert task.status == "paused"
     thread.new_messages()
+
+
+async def test_an_administrator_with_a_revoked_token_is_not_told_that_they_have_no_tasks(both: World) -> None:
+    """Alice is an administrator, and her agent waits for her. Coder refuses her token, so `/task` and `/task
+    list needs-me` ask her to connect again, and so does Home."""
+    await both.restarts(admins=(both.alice.id,))
+    thread, _ = await a_waiting_agent(both)
+    await both.alice.types("/task connect")
+    await pastes(both, both.alice, both.coder.add_token("alice"))
+    both.alice.reads()
+    await revokes_alices_tokens(both)
+
+    await both.alice.types("/task")
+    await both.alice.types("/task list needs-me")
+    told = both.alice.reads()
+    home = await both.alice.opens_home()
+
+    assert told == [waits("`/task`"), waits("`/task list needs-me`")]
+    assert "Coder refuses my token" in home
+    await both.alice.types("/task disconnect")
+    await both.passes(MINUTES_SECONDS, amid_jobs=True)
+    both.alice.reads(), thread.new_messages()
 
 
 async def test_coder_that_is_away_revokes_nothing(both: World) -> None:

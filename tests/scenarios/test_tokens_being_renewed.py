@@ -107,3 +107,22 @@ async def test_a_dialog_does_not_ask_for_a_token_that_is_only_renewed(
     assert "[Connect Coder]" not in page.alice.dialog()
     assert "Fix the login" in page.alice.dialog()
     page.alice.reads(), thread.new_messages()
+
+
+async def test_an_administrators_list_waits_for_the_new_token(page: World, http: httpx.AsyncClient) -> None:
+    """Alice is an administrator and types `/task`. She is not told that no task needs her: the answer waits
+    for her new token."""
+    await page.restarts(admins=(page.alice.id,))
+    await connects(page, http, page.alice)
+    thread, _ = await a_waiting_agent(page)
+    await loses_the_token(page, page.alice)
+
+    await page.alice.types("/task")
+    home = await page.alice.opens_home()
+    told = page.alice.reads()
+    await gets_a_token(page)
+
+    assert told == ["`/task` has to wait a moment: I'm renewing my access to your Coder account."]
+    assert "Fix the login" in page.alice.reads()[0]
+    assert ("Fix the login" in home, "Fix the login" in page.alice.home()) == (False, True)
+    thread.new_messages()

@@ -79,9 +79,12 @@ async def may_read(deps: Dependencies, people: People, person: UserId, link: Lin
     except (AccountNeeded, PersonTokenRefused) as error:
         if await is_renewed(deps, error):
             raise
+        if people.accounts.has_service:
+            # Administrators need no valid token.
+            is_suspended = await deps.accounts.find_suspended(person) is not None
+            return not is_suspended and await people.is_admin(person)
         # Without a service account, a person who has connected no account acts through the owner's account.
-        has_none = isinstance(error, AccountNeeded) and not people.accounts.has_service
-        return has_none and await people.is_shared_with(person, link)
+        return isinstance(error, AccountNeeded) and await people.is_shared_with(person, link)
 
 
 async def may_be_answered(deps: Dependencies, people: People, requester: Requester) -> bool:

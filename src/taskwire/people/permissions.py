@@ -168,7 +168,7 @@ class People:
         suspended their account before.
         """
         try:
-            await self.find_account(person)
+            await self.find_usable_account(person)
         except (CoderError, TryLater, OutcomeUnknown):
             if needs_coder or not await self.is_admin(person):
                 raise
@@ -182,18 +182,21 @@ class People:
         """
         try:
             return await self.get_account(person)
-        except Suspended:
-            raise
+        except (UserError, AccountNeeded) as error:
+            if isinstance(error, Suspended) or not await self.is_admin(person):
+                raise
+            await self.get_profile(person)
+            return None
+
+    async def find_usable_account(self, person: UserId) -> Account | None:
+        """Return what `find_account` returns; None too for an administrator whose token Coder refuses."""
+        try:
+            return await self.find_account(person)
         except PersonTokenRefused:
             # With a service account, administrators need no account. So they need no valid token either.
             if not self.accounts.has_service or not await self.is_admin(person):
                 raise
             await self.accounts.require_not_suspended_before(person)
-            return None
-        except (UserError, AccountNeeded):
-            if not await self.is_admin(person):
-                raise
-            await self.get_profile(person)
             return None
 
     async def is_admin(self, person: UserId) -> bool:

@@ -223,7 +223,7 @@ class Lookup:
         shared = await self._people.list_shared_links(requester.person)
         return _Viewer(
             await self._people.find_conversation(requester),
-            await self._people.find_account(requester.person),
+            await self._people.find_usable_account(requester.person),
             is_admin or not has_service,
             self._deps.service_coder
             if has_service
