@@ -2,10 +2,26 @@
 
 import pytest
 
-from .test_connect import pastes, scopes_of
+from taskwire.domain.ids import UserId
+from taskwire.job_context import JobContext
+from taskwire.queue.batch import Batch
+from taskwire.state.accounts import ConnectedAccount
+from taskwire.tasks.connect import CLAIM_MS, AccountConnector
+from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.coder.faults import server_error
+
+from .people import Person, Thread
+from .test_connect import both, connects, pastes, scopes_of, senders
 from .test_notices_to_administrators import direct_messages
 from .test_revoked_tokens import connects_alices_user, revokes_alices_tokens
+from .waiting import a_busy_agent
 from .world import CARD_SECONDS, World
+
+__all__ = ["both"]
+
+TAKEN = (
+    "Alice has connected *alice*, and an account belongs to one person. Ask them to type `/task disconnect`."
+)
 
 
 @pytest.mark.parametrize("mode", ["both", "personal"])
@@ -68,3 +84,112 @@ async def test_a_reply_that_waits_for_a_lost_account_does_not_hold_up_its_new_pe
         "Coder refuses my token for you, ",
     ]
     thread.new_messages()
+
+
+async def a_suspension_that_is_over(world: World) -> tuple[Thread, SandboxTask, Person]:
+    """Coder suspends Alice, refuses her token when the bot reads what her agent says, and activates her.
+    Return the thread of her task, the task, and Mallory."""
+    mallory = world.person("mallory")
+    await world.slack.join(mallory.id, "general")
+    await connects(world, world.alice)
+    thread, task = await a_busy_agent(world)
+    world.coder.suspend("alice")
+    await world.forgets()
+    await world.alice.types("/task list")
+    task.becomes("idle", "Which one?")
+    await world.polls()
+    await world.passes(CARD_SECONDS)
+    held = await world.bot.parts.deps.accounts.find(UserId(world.alice.id))
+    assert held is not None
+    assert held.is_refused
+    assert world.alice.reads() == ["Your Coder account (alice) is suspended. Ask a Coder administrator."]
+    world.alice.hears(), thread.new_messages()
+    world.coder.user("alice").status = "active"
+    await world.forgets()
+    return thread, task, mallory
+
+
+async def test_after_a_suspension_the_same_token_counts_again(both: World) -> None:
+    """Coder accepts Alice's token again after a suspension. She reads and steers on without another token,
+    and in her own name. While Coder does not answer, the suspension still counts, and not her token."""
+    thread, task, _ = await a_suspension_that_is_over(both)
+
+    both.coder.plan_fault("users.get", server_error(status=503), times=2)
+    await both.alice.types("/task list")
+    in_outage = both.alice.reads()
+    both.coder.clear_faults()
+    await both.forgets()
+    await both.alice.replies(thread, "add a test")
+    await both.passes(CARD_SECONDS)
+    await both.alice.types("/task list")
+
+    assert in_outage == ["Your Coder account (alice) is suspended. Ask a Coder administrator."]
+    assert task.inputs == ["add a test"]
+    assert senders(both, "tasks.send") == ["alice"]
+    assert "Fix the login" in both.alice.reads()[-1]
+    thread.new_messages()
+
+
+async def test_a_working_account_is_not_taken_after_a_suspension(both: World) -> None:
+    """Coder accepts Alice's token again after a suspension, and Alice has not come back yet. Mallory has a
+    token of the same Coder user, and connects nothing with it."""
+    thread, _, mallory = await a_suspension_that_is_over(both)
+
+    await mallory.types("/task connect")
+    await pastes(both, mallory, both.coder.add_token("alice"))
+
+    assert mallory.reads()[-1] == TAKEN
+    await both.alice.types("/task list")
+    assert "Fix the login" in both.alice.reads()[0]
+    thread.new_messages()
+
+
+async def test_a_person_does_not_reconnect_while_another_one_connects_the_same_user(both: World) -> None:
+    """Bob is connecting the Coder user `alice`, whose token Coder refuses. Alice reconnects in this moment.
+    Her request waits until Bob's has ended."""
+    await connects(both, both.alice)
+    await revokes_alices_tokens(both)
+    user = both.coder.user("alice").id
+    await both.bot.parts.deps.notes.keep(both.bob.id, "account_claim", user, ttl_ms=CLAIM_MS)
+
+    await both.alice.types("/task connect")
+    await pastes(both, both.alice, both.coder.add_token("alice"))
+    meanwhile = both.alice.reads()
+    await both.ages(seconds=CLAIM_MS / 1000)
+    await both.passes(CARD_SECONDS)
+
+    assert not [said for said in meanwhile if said.startswith("Connected: ")]
+    assert both.alice.reads()[-1] == "Connected: you are *alice* in Coder.\n[Disconnect]"
+    assert [name for name, _ in scopes_of(both, "alice")] == ["taskwire"]
+
+
+async def test_a_person_who_has_just_reconnected_loses_nothing(
+    both: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Coder refuses Alice's token, and Bob connects her Coder user. Just before Bob's account is stored,
+    Alice's new one is. Bob is refused, and Alice keeps her account."""
+    await connects(both, both.alice)
+    await revokes_alices_tokens(both)
+    token, deps, store = both.coder.add_token("alice"), both.bot.parts.deps, AccountConnector.store
+
+    async def store_late(
+        self: AccountConnector,
+        context: JobContext,
+        connected: ConnectedAccount,
+        former: ConnectedAccount | None,
+        lost: ConnectedAccount | None,
+    ) -> None:
+        if lost is not None:
+            again = lost.model_copy(update={"token": token, "is_refused": False})
+            await deps.queues.write(deps.accounts.write(Batch(), again))
+        await store(self, context, connected, former, lost)
+
+    monkeypatch.setattr(AccountConnector, "store", store_late)
+    await both.bob.types("/task connect")
+    await pastes(both, both.bob, both.coder.add_token("alice"))
+    await both.passes(CARD_SECONDS)
+    await both.alice.types("/task list")
+
+    assert both.bob.reads()[-1] == TAKEN
+    assert direct_messages(both, "alice") == []
+    assert "You have no tasks" in both.alice.reads()[-1]

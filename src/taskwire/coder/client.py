@@ -319,7 +319,7 @@ class CoderClient:
         Only the package `coder` calls this, because paths and bodies are Coder's.
         """
         if self._is_refused:
-            raise self._make_refusal(errors.CoderAnswer(401, "the token was refused before"))
+            raise self._make_refusal(errors.REFUSED_BEFORE)
         seconds = seconds or self.timeouts.change
         limit = self._get_limit(is_list=is_list)
         call = self._fetch(method, path, content, params, seconds, limit)

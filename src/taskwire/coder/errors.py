@@ -99,6 +99,8 @@ class CoderAnswer:
         return self.status == 401 and "suspended" in self.message.casefold()
 
 
+# Takes the place of Coder's answer if Coder is not asked, because it has refused the token before.
+REFUSED_BEFORE = CoderAnswer(401, "the token was refused before")
 # In characters. The most text of an answer that is kept. Sentences for people are shorter.
 LONGEST_TEXT = 2_000
 MOST_FIELD_ERRORS = 20
@@ -161,6 +163,11 @@ class PersonTokenRefused(CoderError, AccountRefused):
         super().__init__(answer)
         self.person = person
         self.key_id = key_id
+
+    @property
+    def is_remembered(self) -> bool:
+        """Whether Coder was not asked, because it had refused the token before."""
+        return self.answer is REFUSED_BEFORE
 
 
 class TasksNotSupported(CoderError, AccountRefused):

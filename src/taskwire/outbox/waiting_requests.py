@@ -173,11 +173,16 @@ async def renew_if_possible(deps: Dependencies, error: AccountProblem, batch: Ba
 
 
 async def was_replaced(deps: Dependencies, error: AccountProblem) -> bool:
-    """Return whether Coder has refused a token that was replaced after the job had read it."""
+    """Return whether the refused token was replaced after the job had read it.
+
+    Also return True if Coder has accepted the token again since then.
+    """
     if not isinstance(error, PersonTokenRefused) or not error.key_id:
         return False
     known = await deps.accounts.find(UserId(error.person))
-    return known is not None and known.key_id != error.key_id and not known.is_refused
+    if known is None or known.is_refused:
+        return False
+    return known.key_id != error.key_id or error.is_remembered
 
 
 async def is_renewed(deps: Dependencies, error: AccountProblem) -> bool:

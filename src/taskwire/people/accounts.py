@@ -13,7 +13,6 @@ owner shares the task with the actor. A call with an account that is not connect
 job waits.
 """
 
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
 from taskwire.coder.client import CoderClient
@@ -154,19 +153,55 @@ class Accounts:
         Ask Coder with the person's own token, so that a revoked token gives no right. Raise
         PersonTokenRefused if Coder refuses the token, Suspended if the account is known to be suspended, and
         AccountNeeded if Coder no longer has the user.
+
+        With a service account, the end of a suspension is noticed. A token that was refused during the
+        suspension is then tried once more.
         """
         try:
             found = await directory.list_users(own.user_id, self.make_client(own))
         except PersonTokenRefused as error:
             await self.note_if_suspended(own, error)
-            if self.has_service:
-                # If Coder does not answer now, the token still counts as refused.
-                with contextlib.suppress(OutsideError):
-                    _require_active(own, await directory.list_users(own.user_id, self._deps.service_coder))
-                    if not error.answer.says_suspended:
-                        await self.forget_suspended(own.person)
-            raise
+            active = await self._find_active(own, error, directory) if self.has_service else None
+            if active is None or error.answer.says_suspended:
+                raise
+            if not await self._is_accepted_again(own):
+                raise
+            return active
         return _require_active(own, found)
+
+    async def _find_active(
+        self, own: ConnectedAccount, error: PersonTokenRefused, directory: Directory
+    ) -> CoderAccount | None:
+        """Ask Coder with the service account for the active user of a connected account.
+
+        Return None if Coder does not answer now: the token then still counts as refused. But if Coder has
+        refused it earlier, during a suspension, raise the client's error: the suspension may be over.
+        """
+        try:
+            found = await directory.list_users(own.user_id, self._deps.service_coder)
+        except OutsideError:
+            if error.is_remembered and await self._deps.accounts.find_suspended(own.person) is not None:
+                raise
+            return None
+        return _require_active(own, found)
+
+    async def _is_accepted_again(self, own: ConnectedAccount) -> bool:
+        """Return whether Coder accepts a token again that it has refused during a suspension.
+
+        The user is active now. If no suspension is recorded, Coder is not asked. Raise the client's error if
+        Coder does not answer: the suspension then stays recorded, and the next request tries again.
+        """
+        if await self._deps.accounts.find_suspended(own.person) is None:
+            return False
+        batch = self._deps.accounts.forget_suspended(Batch(), own.person)
+        try:
+            await self._deps.service_coder.for_person(own.token, own.person).get_own_user()
+        except PersonTokenRefused as error:
+            if not error.answer.says_suspended:
+                await self._deps.queues.write(batch)
+            return False
+        await self._deps.queues.write(self._deps.accounts.forget_refused(batch, own.person))
+        return True
 
     async def get_client(self, person: UserId, owner_id: str = "", link: Link | None = None) -> CoderClient:
         """Return the client for an act of this person.

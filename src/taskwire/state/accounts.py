@@ -157,6 +157,10 @@ class AccountStore:
             REFUSED_TTL_MS, "SET", self._keys.named("account_refused", person), key_id
         )
 
+    def forget_refused(self, batch: Batch, person: UserId) -> Batch:
+        """Record that Coder accepts the person's token again."""
+        return batch.write("DEL", self._keys.named("account_refused", person))
+
     def note_away(self, batch: Batch, person: UserId, now_ms: int) -> Batch:
         """Record that since `now_ms` the person has no account that Coder accepts.
 

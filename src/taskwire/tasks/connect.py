@@ -42,7 +42,7 @@ from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.home_requests import forget_home_answer, refresh_home_if_kept
 from taskwire.outbox.owner_absence import draw_cards_of, show_absence
 from taskwire.outbox.request_retries import has_failed_too_long, retry_for_person
-from taskwire.outbox.waiting_requests import renew_if_possible
+from taskwire.outbox.waiting_requests import start_renewal
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.models import Profile
@@ -204,13 +204,13 @@ class AccountConnector:
 
         Raise TryLater if the token may only have expired. Then it is renewed first.
         """
-        client, batch = self._people.accounts.make_client(held), Batch()
+        # Also ask Coder if it has refused the token before: it accepts the token again after a suspension.
+        client = self._deps.service_coder.for_person(held.token, held.person)
         try:
             await client.get_own_user()
         except PersonTokenRefused as error:
-            if not await renew_if_possible(self._deps, error, batch):
+            if not await start_renewal(self._deps, error):
                 return True
-            await self._deps.queues.write(batch)
             raise TryLater("the token of the person who has connected this user is renewed first") from error
         return False
 
