@@ -2,6 +2,10 @@
 
 import pytest
 
+from taskwire.coder.errors import REFUSED_BEFORE, PersonTokenRefused
+from taskwire.outbox.waiting_requests import tell_of_account
+from taskwire.queue.batch import Batch
+
 from .test_forgotten_tokens import forget
 from .world import CARD_SECONDS, World
 
@@ -33,3 +37,14 @@ async def test_replies_of_others_are_given_back_when_the_owner_is_forgotten(worl
     for person in (root, world.bob, world.alice):
         person.reads()
         person.hears()
+
+
+async def test_nobody_is_told_of_the_account_of_a_forgotten_person(world: World) -> None:
+    """A link can have no requester any more when its person was forgotten. If an account is missing there, no
+    direct message is queued for nobody."""
+    batch = Batch()
+
+    await tell_of_account(world.bot.parts.deps, PersonTokenRefused(REFUSED_BEFORE, "", ""), batch)
+
+    await world.bot.parts.deps.queues.write(batch)
+    assert await world.jobs() == {}

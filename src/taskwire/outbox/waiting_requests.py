@@ -234,9 +234,12 @@ def _note_suspension(deps: Dependencies, error: PersonTokenRefused, username: st
 
 
 async def tell_of_account(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:
-    """Tell a person by direct message, at most once a week, that a request waits for their account."""
+    """Tell a person by direct message, at most once a week, that a request waits for their account.
+
+    After `taskwire forget`, nobody is left to be told of a link whose person is forgotten.
+    """
     person = UserId(error.person)
-    if await record_unless_told(deps, batch, "account", person, ttl_ms=PERSON_TOLD_MS):
+    if person and await record_unless_told(deps, batch, "account", person, ttl_ms=PERSON_TOLD_MS):
         known = await deps.accounts.find(person)
         message = (
             accounts.account_needed(deps.connect_ways)
