@@ -55,6 +55,7 @@ from taskwire.telemetry import logger
 KEY_NAME, OTHER_KEY_NAME = "taskwire", "taskwire-2"
 # After one person has begun to connect a Coder user, no other person can connect that user for this time.
 CLAIM_MS = 60_000
+CLAIMED = "another person is connecting this Coder user too"
 # The longest delay of jobs that wait for an account. They run at once when the account is connected.
 LONGEST_WAIT_MS = DAY_MS
 
@@ -150,6 +151,7 @@ class AccountConnector:
         account replaces too, because Coder refuses its token.
         """
         batch = Batch()
+        await self._require_claim(connected, lost)
         if lost is not None:
             await self._remove_lost(lost, connected, batch)
         if former is not None:
@@ -162,6 +164,17 @@ class AccountConnector:
         _log.info(
             "account connected", person=connected.person, coder_user=connected.user_id, job=context.job.id
         )
+
+    async def _require_claim(self, connected: ConnectedAccount, lost: ConnectedAccount | None) -> None:
+        """Raise TryLater if another person has claimed the same Coder user since this person's claim.
+
+        Also raise it if `lost` was connected again since then. The next try then claims the user again.
+        """
+        claimant = await self._deps.notes.find("account_claim", connected.user_id)
+        held = await self._deps.accounts.find(lost.person) if lost is not None else None
+        is_changed = lost is not None and held is not None and held.key_id != lost.key_id
+        if claimant not in (None, connected.person) or is_changed:
+            raise TryLater(CLAIMED)
 
     async def _remove_lost(self, lost: ConnectedAccount, by: ConnectedAccount, batch: Batch) -> None:
         """Remove the account of a person whose token Coder refuses, and tell them who has connected it."""
@@ -179,7 +192,8 @@ class AccountConnector:
 
         Return the account of another person who has connected this user, if Coder refuses their token. The
         caller replaces it by `found`. Raise UserError if another person has connected this user, or is
-        connecting it now. The tokens of `found` are then deleted later.
+        connecting it now. The tokens of `found` are then deleted later. Raise TryLater if this person has
+        connected the user, and another person is about to replace their account.
         """
         person, note = found.person, ("account_claim", found.user_id)
         is_first = await self._deps.notes.keep_if_new(*note, value=person, ttl_ms=CLAIM_MS)
@@ -190,10 +204,15 @@ class AccountConnector:
                 await self._deps.notes.forget(*note)
                 is_first = await self._deps.notes.keep_if_new(*note, value=person, ttl_ms=CLAIM_MS)
             holder = None
-        if holder is None and not is_first:
-            holder = UserId(await self._deps.notes.find(*note) or person)
+        if holder in (None, person) and not is_first:
+            claimant = UserId(await self._deps.notes.find(*note) or person)
+            if holder == person and claimant != person:
+                raise TryLater(CLAIMED)
+            holder = claimant
         if holder in (None, person):
             return held
+        if is_first:
+            await self._deps.notes.forget(*note)
         if held is None or held.key_id != found.key_id:
             await context.write(delete_later(self._deps, Batch(), found, context.job.id))
         name = await self._people.find_name(holder)
