@@ -26,8 +26,9 @@ from .traces import Rehearsals, find_unknown_outcomes, first_deaths, until_call
 PATIENT_SECONDS = 15.0
 HASTY_SECONDS = 1.0
 # A point may not come while other actors run, or after other actors, because a process makes some calls only
-# once. The proof then tries its aim again, up to this number of times. The last try has a bot of its own.
-TRIES = 3
+# once. The proof then tries its aim again, up to this number of times. From `FIRST_APART` on, a try has a bot
+# of its own. There are two of these, because a point may also depend on chance.
+TRIES, FIRST_APART = 4, 3
 # The number of rehearsals to find a flow's points. What depends on chance differs between rehearsals.
 REHEARSALS = 3
 RECOVERIES = 2
@@ -105,7 +106,7 @@ class Proof:
             if self._flow.is_solitary:
                 missed = [aim._replace(is_alone=True) for aim in missed]
             for number in range(1, TRIES + 1):
-                rounds = rounds_of(missed, is_apart=self._flow.is_timed or number == TRIES)
+                rounds = rounds_of(missed, is_apart=self._flow.is_timed or number >= FIRST_APART)
                 missed = await self._perform(flow_run, rounds)
         self.tally.missed = [aim for aim in missed if aim.is_sure]
         self.tally.unsure_missed = len(missed) - len(self.tally.missed)
