@@ -33,6 +33,7 @@ async def test_replies_of_others_are_given_back_when_the_owner_is_forgotten(worl
     await world.passes(CARD_SECONDS)
 
     assert "The agent did not get this reply:\n| look at the log" in thread.new_messages()
+    assert task.inputs == []
     assert thread.card().startswith("Detached")
     for person in (root, world.bob, world.alice):
         person.reads()

@@ -3,12 +3,11 @@ had the account before."""
 
 import pytest
 
-from taskwire.app.forgetting import Forgetting
-from taskwire.domain.ids import UserId
 from taskwire_sandbox.coder import SandboxTask
 
 from .people import Person, Thread
 from .test_connect import pastes
+from .test_forgotten_tokens import forget
 from .test_waiting_for_account import connects
 from .waiting import takes_all
 from .world import World
@@ -114,14 +113,6 @@ async def is_attached_by(world: World, root: Person) -> tuple[Thread, SandboxTas
     return thread, task
 
 
-async def is_forgotten(world: World, person: Person) -> Forgetting:
-    """Forget a person, as `taskwire forget` does. Return what was done."""
-    forgetting = Forgetting(world.settings, world.connections, world.keys, UserId(person.id))
-    await forgetting.run()
-    await world.settles()
-    return forgetting
-
-
 async def test_forgetting_who_attached_a_task_leaves_its_thread_to_its_owner(world: World) -> None:
     """The operator forgets Root. Alice's thread goes on, her reply reaches the agent, and the store does not
     name Root any more."""
@@ -129,27 +120,13 @@ async def test_forgetting_who_attached_a_task_leaves_its_thread_to_its_owner(wor
     thread, task = await is_attached_by(world, root)
     await world.alice.replies(thread, "please fix it")
 
-    await is_forgotten(world, root)
+    await forget(world, root)
     await world.forgets()
     await takes_all(world, task)
     await world.passes(seconds=30)
-    again = await is_forgotten(world, root)
+    again = await forget(world, root)
 
     assert task.inputs == ["please fix it"]
     assert "Detached" not in thread.card()
     assert (dict(again.removed), again.left) == ({}, [])
     root.reads(), world.alice.reads(), world.alice.hears(), thread.new_messages()
-
-
-async def test_forgetting_an_owner_gives_the_reply_of_who_attached_the_task_back(world: World) -> None:
-    """The operator forgets Alice. Root's reply, which waits for her agent, is given back in the thread."""
-    root = world.person("root")
-    thread, task = await is_attached_by(world, root)
-    await root.replies(thread, "please fix it")
-
-    await is_forgotten(world, world.alice)
-
-    await world.passes(seconds=5)
-    assert "The agent did not get this reply:\n| please fix it" in thread.new_messages()
-    assert task.inputs == []
-    root.reads(), world.alice.hears(), thread.new_messages()
