@@ -49,6 +49,7 @@ from taskwire.waiting_replies.offered import (
     keep_decided,
     keep_offered,
 )
+from taskwire.waiting_replies.places import require_place_for_reply
 from taskwire.waiting_replies.quoted import queue_reply
 
 # The name of the record that a person was told that they may not steer the task.
@@ -173,9 +174,11 @@ class ReplyPasser:
         if offered.is_asked:
             return _answer(work, teammates.was_asked(link))
         if await self._may_steer(author, link):
-            batch = await self._forget(link, work)
             words = await self._agent_input.get_display_text(offered.reply)
             is_stop = offered.model_copy(update={"words": words}).is_stop
+            if not is_stop:
+                await require_place_for_reply(self._deps, link, author)
+            batch = await self._forget(link, work)
             if offered.choice is not None:
                 _append_choice(link, offered.choice, work, batch)
             elif is_stop:
@@ -282,6 +285,9 @@ class ReplyPasser:
             changed = await self._as_asked(link, offered, present)
             batch = await self._refresh_home(link, keep_offered(self._deps, link, changed, Batch(), now_ms))
             return _answer(work, self._make_question(link, changed, is_changed=True), batch)
+        if not offered.is_stop:
+            # Nothing is written before this, so the person can press the same button again later.
+            await require_place_for_reply(self._deps, link, work.requester.person)
         batch = self._keep_decision(link, work, await self._forget(link, work))
         if work.step == "always":
             shares = await self._shares.begin(work.requester, link, (present.person,), batch)

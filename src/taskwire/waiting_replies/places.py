@@ -1,8 +1,8 @@
 """Says whether one more reply of a person may wait for an agent, if the reply is not a message of a thread.
 
-The claim of a message has the same rule (`lacks_place` in `queue/lua/inbox.lua`). A command and a shortcut
-are claimed in other queues, so their reply is checked here, when it is queued. Several people who send at the
-same moment may exceed a limit by a few replies.
+The claim of a message has the same rule (`lacks_place` in `queue/lua/inbox.lua`). A command, a shortcut and a
+button that passes a reply on are claimed in other queues, so their reply is checked here, when it is queued.
+Several people who send at the same moment may exceed a limit by a few replies.
 """
 
 from taskwire.dependencies import Dependencies
