@@ -19,6 +19,10 @@ CONNECT_AGAIN = (
     "The agent does not get your replies here. Coder refuses my token for your account. `/task connect` "
     "connects it again."
 )
+CONNECT_FIRST = (
+    "The agent does not get your replies here. I don't know who you are in Coder. `/task connect` connects "
+    "your account."
+)
 NOT_BOBS_AGENT = "The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]"
 UNWATCHED = ":warning: Not up to date since <{date_short_pretty} at {time}>: Alice must connect Coder again."
 ROUTES = (
@@ -202,6 +206,34 @@ async def test_a_teammate_whose_token_is_refused_holds_up_nobody(personal: World
     assert task.inputs == ["add a test"]
     assert personal.bob.reads() == [CONNECT_AGAIN if has_share else NOT_BOBS_AGENT]
     assert thread.receipt(reply) == []
+    thread.new_messages()
+
+
+@pytest.mark.parametrize("has_account", [True, False], ids=["refused", "not connected"])
+async def test_an_administrator_without_a_valid_token_is_told_to_connect(
+    personal: World, has_account: bool
+) -> None:
+    """Carol, an administrator, replies in Alice's thread without a token that Coder accepts. She is told to
+    connect her account, not that she can't steer the task. Her reply holds up nobody."""
+    carol = personal.person("carol")
+    await personal.restarts(admins=(carol.id,))
+    await personal.slack.join(carol.id, "general")
+    if has_account:
+        await carol.types("/task connect")
+        await connects(personal, carol, "carol")
+    thread, task = await a_task(personal)
+    task.becomes("idle", "Ready")
+    tokens = personal.coder.world.tokens
+    for key in [key for key, token in tokens.items() if token.user.username == "carol"]:
+        del tokens[key]
+    await personal.ages(seconds=10)
+
+    await carol.replies(thread, "add a log line")
+    await personal.alice.replies(thread, "add a test")
+    await personal.passes(seconds=5)
+
+    assert task.inputs == ["add a test"]
+    assert carol.reads() == [CONNECT_AGAIN if has_account else CONNECT_FIRST]
     thread.new_messages()
 
 

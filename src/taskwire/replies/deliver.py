@@ -168,12 +168,15 @@ class ReplySender:
         return NotAllowed(*missing_rights.not_owner(link, "send"), reason="not_allowed")
 
     async def _has_right_besides(self, reply_job: ReplyJob, error: AccountProblem) -> bool:
-        """Return whether the author may steer the task by a share or by the channel's settings.
+        """Return whether the author may steer the task although it is not theirs, once they have connected.
 
-        If Coder refuses the author's token and there is no service account, only a share counts: Coder does
-        not tell now what the author's account sees.
+        They may as an administrator, by a share or by the channel's settings. If Coder refuses the author's
+        token and there is no service account, the settings do not count: Coder does not tell now what the
+        author's account sees.
         """
         person, link = reply_job.reply.person, reply_job.link
+        if await self._people.is_admin(person):
+            return True
         if isinstance(error, PersonTokenRefused) and not self._people.accounts.has_service:
             return await self._people.is_shared_with(person, link)
         return await self._people.may_steer_besides(person, link)
