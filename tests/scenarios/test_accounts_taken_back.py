@@ -55,6 +55,29 @@ async def test_a_person_takes_their_account_back(world: World, mode: str) -> Non
     assert "no Coder account" in mallory.reads()[0]
 
 
+async def test_the_refused_token_of_a_lost_account_is_deleted_in_coder(both: World) -> None:
+    """Mallory has connected the Coder user `alice` twice, so her token has another name than Alice's will
+    have. Coder refuses it, and still has it. When Alice has taken the account back, it is deleted."""
+    mallory = await connects_alices_user(both)
+    await mallory.types("/task connect")
+    await pastes(both, mallory, both.coder.add_token("alice"))
+    mallory.reads()
+    names = [name for name, _ in scopes_of(both, "alice")]
+    for key in both.coder.world.tokens.values():
+        if key.user.username == "alice":
+            key.expires_at = both.coder.world.schedule.now()
+    await both.ages(seconds=10)
+
+    await both.alice.types("/task connect")
+    await pastes(both, both.alice, both.coder.add_token("alice"))
+    await both.passes(CARD_SECONDS)
+
+    assert names == ["taskwire-2"]
+    assert both.alice.reads()[-1] == "Connected: you are *alice* in Coder.\n[Disconnect]"
+    assert [name for name, _ in scopes_of(both, "alice")] == ["taskwire"]
+    mallory.hears()
+
+
 async def test_a_reply_that_waits_for_a_lost_account_does_not_hold_up_its_new_person(world: World) -> None:
     """Mallory has created a task as the Coder user `alice`, so her reply waits for her account after the
     tokens were revoked. When Alice has taken the account back, Mallory's reply is refused and Alice's reply

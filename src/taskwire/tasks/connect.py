@@ -177,8 +177,12 @@ class AccountConnector:
             raise TryLater(CLAIMED)
 
     async def _remove_lost(self, lost: ConnectedAccount, by: ConnectedAccount, batch: Batch) -> None:
-        """Remove the account of a person whose token Coder refuses, and tell them who has connected it."""
+        """Remove the account of a person whose token Coder refuses, and tell them who has connected it.
+
+        The refused token may still exist in Coder, and cannot delete itself. So the new account deletes it.
+        """
         self._deps.accounts.remove(batch, lost)
+        delete_later(self._deps, batch, lost.model_copy(update={"person": by.person}), by.job)
         batch.drop(account(lost.person), f"renew:{lost.key_id}")
         await refresh_home_if_kept(self._deps, lost.person, batch)
         await show_absence(self._deps, lost.person, batch)
