@@ -23,8 +23,8 @@ def all_seen(world: World, person: Person) -> list[str]:
 
 @pytest.mark.parametrize("button", ["Pass it on", "Always let Bob steer this"])
 async def test_a_reply_that_finds_no_place_can_be_passed_on_later(world: World, button: str) -> None:
-    """As many replies as the bot accepts wait for the agent. Alice's press is refused, gives Bob no right, and
-    the question keeps its buttons. When fewer replies wait, she presses again, and the agent gets it."""
+    """As many replies as the bot accepts wait for the agent. Alice's press is refused and gives Bob no right.
+    The question keeps its buttons. When fewer replies wait, she presses again, and the agent gets it."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await bob_asks(world, thread)

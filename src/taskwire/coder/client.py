@@ -347,8 +347,8 @@ class CoderClient:
         raise self._make_refusal(error.answer) if isinstance(error, errors.TokenRefused) else error
 
     def _make_refusal(self, answer: errors.CoderAnswer) -> errors.CoderError:
-        """Return the error for a refused token: of a person's own account, or of the service account."""
-        if self.person:
+        """Return the error of the account of a person, also a forgotten one, or of the service account."""
+        if self.person or self._is_refused:
             return errors.PersonTokenRefused(answer, self.person, self.key_id)
         return errors.TokenRefused(answer)
 

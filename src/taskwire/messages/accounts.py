@@ -18,6 +18,10 @@ TOKEN_LENGTH = 200
 MOST_NAMED = 3
 # The block id and the action id of the field for the number that a browser shows.
 NUMBER_FIELD = "account.number"
+# Why something was not done, after `taskwire forget` has removed the person.
+FORGOTTEN_ACCOUNT = (
+    "It needs the Coder account of a person who was removed from Taskwire. Ask a Taskwire administrator."
+)
 REFUSED_PASTE = "Coder refuses this token. Copy a new one and paste it."
 NO_NUMBER = "Enter the number that your browser shows."
 NOTHING_PASTED = "Paste the token that Coder's page shows."
@@ -208,6 +212,11 @@ def too_many_of_yours_wait(owner: str, most: int) -> Message:
     """Say that a request was not kept, because `most` requests of its author wait for the owner's account."""
     words = f"I can't use <@{owner}>'s Coder account now. {most} of your requests wait for it already, so I"
     return statement(f"{words} did not keep this one. Ask again later.")
+
+
+def needs_forgotten_account(wish: str) -> Message:
+    """Say that a request was not kept, because the person whose account it needs was forgotten."""
+    return statement(f"{_start_sentence(wish)} failed. {FORGOTTEN_ACCOUNT}")
 
 
 def request_given_up(wish: str) -> Message:

@@ -15,6 +15,7 @@ from taskwire.domain.parsing.bare_words import is_stop
 from taskwire.domain.queueing.jobs import Reply
 from taskwire.domain.text.message import Block, Button, Message
 from taskwire.messages import refusals
+from taskwire.messages.accounts import FORGOTTEN_ACCOUNT
 from taskwire.messages.blocks import (
     CODE_LENGTH,
     TEXT_LENGTH,
@@ -199,6 +200,11 @@ def _list_names(names: Sequence[str]) -> str:
 def reply_not_delivered(link: Link, job_id: str, why: str, text: str) -> Message:
     """Say that Coder refused a reply, and offer to try again. `why` is Coder's text."""
     return _ask_to_try_again(link, job_id, f"This reply was not delivered. {coder_said(why)}", text)
+
+
+def reply_needs_forgotten_account(link: Link, job_id: str, text: str) -> Message:
+    """Say that the person whose account a reply needs was forgotten, and offer to try again."""
+    return _ask_to_try_again(link, job_id, f"This reply was not delivered. {FORGOTTEN_ACCOUNT}", text)
 
 
 def reply_access_denied(link: Link, job_id: str, text: str) -> Message:

@@ -122,6 +122,9 @@ async def _append(
     text that describes the request, the request's queue, and its job.
     """
     person, (wish, queue, job) = UserId(error.person), request
+    if not person:
+        # After `taskwire forget`, nobody is left who could connect the account.
+        return accounts.needs_forgotten_account(wish)
     await note_refusal(deps, error, batch)
     known = await deps.accounts.find(person)
     is_own = person == requester.person

@@ -268,8 +268,10 @@ class ReplyDecisions:
             if await self._people.accounts.counts_as_owner(person, link):
                 raise
         except AccountNeeded:
-            has_right = await self._people.is_admin(person) or await self._people.may_steer_besides(person, link)
-            if has_right or await self._people.accounts.counts_as_owner(person, link):
+            is_admin = await self._people.is_admin(person)
+            if is_admin or await self._people.may_steer_besides(person, link):
+                raise
+            if await self._people.accounts.counts_as_owner(person, link):
                 raise
         if link.record.is_owned_by(person) or work.author is not None:
             await self._people.require_right_to("send", work.requester, link)

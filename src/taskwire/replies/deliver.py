@@ -287,6 +287,12 @@ class ReplyDeliverer:
         except NotFound:
             # The poller finds out whether the task is gone. The reply waits until then.
             return await self._outcomes.wait_for_task(reply_job)
+        except PersonTokenRefused as error:
+            if error.person or reply_job.is_suspect:
+                raise
+            words = await self._agent_input.get_display_text(reply_job.reply)
+            message = inputs.reply_needs_forgotten_account(reply_job.link, reply_job.context.job.id, words)
+            return await self._outcomes.give_up_and_keep(reply_job, message)
         if task.status is TaskStatus.PAUSED:
             waiting = (
                 await self._find_later_pause(reply_job, task, prepared) if reply_job.is_suspect else None
