@@ -241,5 +241,5 @@ async def test_the_home_tab_drops_its_answer_when_the_account_changes(both: Worl
     assert "Resuming *Fix the login*." in answered
     assert "Resuming *Fix the login*." not in both.alice.home()
     assert "You are *alice* in Coder." in both.alice.home()
-    assert thread.new_messages() == ["Paused by Alice. A reply resumes it."]
+    assert thread.new_messages() == ["Paused and resumed by Alice."]
     both.alice.reads()

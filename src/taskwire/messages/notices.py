@@ -201,6 +201,11 @@ def pause_ended(paused_by: str, resumed_by: str) -> Message:
     return _line(_LABELS["resumed"].emoji, f"{get_pause_end_words(paused_by, resumed_by)}.")
 
 
+def pause_told(paused_by: str) -> Message:
+    """Return the line about a pause without saying how to resume the task. `paused_by` may be empty."""
+    return _line(_LABELS["paused"].emoji, f"{get_pause_words(paused_by)}.")
+
+
 def _line(emoji: str, words: str) -> Message:
     return Message(text=words, blocks=(section("line", f":{emoji}: {words}"),))
 

@@ -58,6 +58,8 @@ from taskwire.notices.pause_lines import (
     make_line,
     record_held_question,
     record_pause,
+    record_resume,
+    settle_line,
 )
 from taskwire.notices.who_is_called import decide_calls, may_mention, queue_calls
 from taskwire.outbox import questions
@@ -118,6 +120,7 @@ class Notifier:
             self._deps.writes.remove_field(batch, link.id, "pending")
         await self._append_notices(link, transition, context.job.id, batch)
         await self._settle_start_button(link, event, transition.state, batch)
+        await record_resume(self._deps, self._people, link, event, batch)
         answered = await describe_answer(self._deps, self._people, link, event)
         is_working_again = link.state.phase in ENDED_TURN_PHASES and transition.state.phase is Phase.WORKING
         if isinstance(event, Delivered) or is_working_again:
@@ -268,6 +271,7 @@ class Notifier:
             outcome = done(reopen_if_closed(link, batch))
         if notice.kind == "gone" and outcome.kind == "done":
             await questions.settle_all(self._deps, link, outcome.batch)
+            await settle_line(self._deps, self._people, link, outcome.batch, is_resumed=False)
             draw(link.id, self._deps.writes.end_as_gone(outcome.batch, link.record, context.now_ms))
             await return_replies(
                 self._agent_input, link, "gone", await list_held(self._deps, link), outcome.batch
@@ -282,7 +286,7 @@ class Notifier:
     ) -> None:
         """Store where a notice was posted, if notices of its kind are edited later."""
         if notice.kind == "paused":
-            record_pause(self._deps, link, notice, place, batch)
+            await record_pause(self._deps, self._people, link, notice, place, batch)
         if notice.kind in (questions.STUCK, questions.REMINDER):
             await questions.record_posted(self._deps, link, notice.kind, place, batch)
         if notice.kind in WITH_START_BUTTON and not is_line(link, notice):
@@ -348,7 +352,7 @@ class Notifier:
             place = _make_posted_question(link, context, posted, work.message_kind, work.message)
             await questions.record_posted(self._deps, link, work.question_id, place, batch)
             if work.question_id == questions.HELD_REPLIES:
-                record_held_question(self._deps, link, context.job.id, place, batch)
+                await record_held_question(self._deps, self._people, link, context.job.id, place, batch)
         return done(batch)
 
     async def _post(

@@ -132,6 +132,13 @@ def settle(link: Link, question_id: str, words: str, batch: Batch, *, is_last: b
     return batch.append(to_thread(link.id), Job(id=job_id, work=work), is_newest=True)
 
 
+def show_instead(link: Link, place: PostedQuestion, batch: Batch) -> Batch:
+    """Show `place.message` in the message that was posted at this place, which is no open question."""
+    stored = place.model_dump_json(context=link.id)
+    work = SettleQuestion(question_id=SETTLED, words=place.message.text, place=stored)
+    return batch.append(to_thread(link.id), Job(id=f"settled:{place.ts}", work=work))
+
+
 def settle_reply(link: Link, reply: Reply, why: ClosingReason, batch: Batch) -> Batch:
     """Settle the question about a reply, and show `why`.
 

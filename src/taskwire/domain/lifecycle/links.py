@@ -128,7 +128,8 @@ class Hold(SealedModel):
 class PauseLine(SealedModel):
     """The bot's message about a pause that a person asked for. A resume edits this message.
 
-    `build` is the number of the workspace's build that the pause made.
+    `build` is the number of the workspace's build that the pause made. `says_how` means that the message now
+    says how to resume the task.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -137,6 +138,7 @@ class PauseLine(SealedModel):
     message_id: Readable
     person: UserId
     build: int = 0
+    says_how: bool = False
 
 
 LinkEnd = Literal["gone", "detached", "failed"]
