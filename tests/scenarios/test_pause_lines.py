@@ -161,3 +161,21 @@ async def test_the_line_of_a_task_that_is_gone_offers_nothing(world: World) -> N
     assert thread.all_messages()[1] == "Paused by Alice."
     assert len(thread.new_messages()) == 1
     world.alice.reads()
+
+
+async def test_the_card_says_paused_as_soon_as_the_thread_does(world: World) -> None:
+    """Alice stops a task. When Coder has stopped it, the card and the line in the thread say so at the same
+    time, although the card was edited just before."""
+    thread, task = await a_waiting_agent(world)
+    await world.passes(CARD_SECONDS)
+    await world.passes(CARD_SECONDS)
+    world.coder.template.plan = BuildPlan(stop=2)
+    await world.alice.clicks(thread, "Stop")
+    pausing = thread.card().partition(":")[0]
+    await world.passes(seconds=2.5)
+
+    await world.polls()
+
+    assert (pausing, task.status) == ("Pausing…", "paused")
+    assert thread.new_messages() == [PAUSED]
+    assert thread.card().partition(":")[0] == "Paused"

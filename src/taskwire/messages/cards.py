@@ -392,8 +392,8 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
     if state.unreachable_since_ms is not None:
         notes.append(f"{_unreachable_note(state.unreachable_since_ms)} Replies wait.")
     # During a pause, the phase and the thread already say what a reply does.
-    if link.hold is not None and state.phase not in (Phase.PAUSING, Phase.PAUSED):
-        is_stopping = link.shown_pending == "pause"
+    is_stopping = link.shown_pending == "pause"
+    if (is_stopping or link.hold is not None) and state.phase not in (Phase.PAUSING, Phase.PAUSED):
         waits = "A reply in its thread resumes it." if outside.is_resumed_by_reply else "Replies wait."
         notes.append(fit_reply_words(waits, link) if is_stopping else _HELD_NOTE)
     if link.is_mention_only:

@@ -137,7 +137,9 @@ class CardAndReceipts:
 
     def _choose_priority(self, context: JobContext, link: Link) -> Priority:
         """Return the priority of an edit. It is low if the owner's other cards have had many edits."""
-        is_pending = link.shown_pending is not None
+        # The thread is told of the same pause at once, and the two should agree.
+        is_paused = link.state.phase is Phase.PAUSED and link.state.find_actor("pause") is not None
+        is_pending = link.shown_pending is not None or is_paused
         if not is_pending and context.job.id == FIRST_DRAW_JOB_ID:
             return Priority.FIRST_CARD
         if not is_pending and (link.end_reason is not None or link.state.phase in FINAL_PHASES):
@@ -146,7 +148,7 @@ class CardAndReceipts:
         edit = f"{link.id} {context.job.id} {context.lease.since_ms}"
         if self._edit_shares.is_late(name_owner(context, link), edit, most, context.now_ms):
             return Priority.LATER_CARD
-        # If an act is pending, a person has just pressed a button and waits for the card to change.
+        # The person who acted waits for the card to show that the act is being carried out, or its effect.
         return Priority.MENTION if is_pending else Priority.CARD
 
     async def _tell_home(self, context: JobContext, link: Link, drawn: str) -> None:
