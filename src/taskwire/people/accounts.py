@@ -131,6 +131,24 @@ class Accounts:
         if name is not None:
             raise Suspended(*refusals.account_suspended(name), reason="suspended")
 
+    async def require_not_suspended_still(self, person: UserId, directory: Directory) -> None:
+        """Raise Suspended if the person's account was suspended, and Coder says that it still is.
+
+        So nobody gets rid of a suspension by disconnecting the account, or by another e-mail address in
+        Slack. If Coder no longer has the account, the suspension has ended. Raise the client's error if
+        Coder does not answer. Without a service account, see `require_not_suspended`.
+        """
+        name = await self._deps.accounts.find_suspended(person) if self.has_service else None
+        if name is None:
+            return
+        if "@" in name:
+            found = await directory.list_accounts(name)
+        else:
+            found = await directory.list_users(name, self._deps.service_coder)
+        if any(account.is_suspended for account in found):
+            raise Suspended(*refusals.account_suspended(name), reason="suspended")
+        await self.forget_suspended(person)
+
     async def note_suspended(self, person: UserId, name: str) -> None:
         """Remember that Coder has suspended the person's account. `name` is its name, or its address."""
         if await self._deps.accounts.find_suspended(person) is None:

@@ -186,6 +186,7 @@ class People:
             if isinstance(error, Suspended) or not await self.is_admin(person):
                 raise
             await self.get_profile(person)
+            await self.accounts.require_not_suspended_still(person, self.directory)
             return None
 
     async def find_usable_account(self, person: UserId) -> Account | None:
@@ -316,8 +317,7 @@ class People:
         return await self.get_rights(person, link) is Rights.MANAGE
 
     async def _is_in_groups(self, person: UserId, shares: tuple[str, ...]) -> bool:
-        groups = [each for each in shares if is_group(each)]
-        return bool(await self.directory.list_groups_of(person, groups))
+        return bool(await self.directory.list_groups_of(person, [each for each in shares if is_group(each)]))
 
     async def _may_steer_by_channel(self, person: UserId, link: Link) -> bool:
         """Return whether the person is in the channel and the channel's settings let its people steer."""

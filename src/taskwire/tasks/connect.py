@@ -355,8 +355,7 @@ class AccountConnector:
         client, is_deleted = self._deps.service_coder.for_person(known.token, known.person), True
         is_suspended: bool | None = None
         try:
-            # With a service account, nobody acts without an account of their own.
-            is_suspended = None if self._people.accounts.has_service else await _is_suspended(client)
+            is_suspended = await _is_suspended(client)
             await end_tokens(self._deps.oauth, client, known.refresh_token)
         except (TryLater, OutcomeUnknown):
             if not has_failed_too_long(context):

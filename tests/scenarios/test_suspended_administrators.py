@@ -1,0 +1,69 @@
+"""An administrator needs no Coder account, but one whose account is suspended is refused. No way around that
+helps, and it ends when Coder says so."""
+
+from taskwire_sandbox.coder import SandboxTask
+
+from .people import Person, Thread
+from .test_connect import pastes
+from .waiting import a_busy_agent
+from .world import World
+
+
+def _suspended(name: str) -> str:
+    return f"Your Coder account ({name}) is suspended. Ask a Coder administrator."
+
+
+async def _tries(world: World, root: Person, thread: Thread, task: SandboxTask) -> list[str]:
+    """Try to see and to steer another person's task. Return what Root reads."""
+    await world.forgets()
+    await root.types("/task list")
+    await root.types(f"/task logs alice/{task.name}")
+    await root.replies(thread, "!pause")
+    await world.passes(seconds=5)
+    return root.reads()
+
+
+async def test_an_administrator_disconnects_a_suspended_account(world: World) -> None:
+    """Root has connected an account whose address is not Root's in Slack. It is suspended, and Root
+    disconnects it at once."""
+    root = world.person("root", in_coder=False)
+    world.coder.add_user("toor", email="toor@elsewhere.example")
+    await world.slack.join(root.id, "general")
+    await world.restarts(accounts="both", admins=(root.id,))
+    thread, task = await a_busy_agent(world)
+    await root.types("/task connect")
+    await pastes(world, root, world.coder.add_token("toor"))
+    root.reads()
+    world.coder.suspend("toor")
+    await world.ages(seconds=60)
+
+    await root.types("/task disconnect")
+
+    assert "Coder has suspended this account" in root.reads()[0]
+    assert await _tries(world, root, thread, task) == [_suspended("toor")] * 3
+    assert task.status == "active"
+    world.coder.user("toor").status = "active"
+    listed, *_ = await _tries(world, root, thread, task)
+    assert "Fix the login" in listed
+    assert task.status == "paused"
+
+
+async def test_an_administrator_changes_the_address_of_their_profile(world: World) -> None:
+    """Root's account is found by the address in Slack. It is suspended. Root then changes the address to one
+    that no Coder user has. When Coder has deleted the account, Root has none, as other administrators."""
+    root = world.person("root")
+    await world.slack.join(root.id, "general")
+    await world.restarts(admins=(root.id,))
+    thread, task = await a_busy_agent(world)
+    world.coder.suspend("root")
+    await world.ages(seconds=60)
+    assert await _tries(world, root, thread, task) == [_suspended("root@example.com")] * 3
+
+    await world.slack.change_user("root", email="root2@example.com")
+
+    assert await _tries(world, root, thread, task) == [_suspended("root@example.com")] * 3
+    assert task.status == "active"
+    del world.coder.world.users[world.coder.user("root").id]
+    await _tries(world, root, thread, task)
+    assert task.status == "paused"
+    thread.new_messages()
