@@ -125,7 +125,8 @@ class Failures:
         if _was_refused_for_long(context):
             if isinstance(work, WaitForAccount):
                 # Only the person could have connected the account, so the operator needs no dead letter.
-                return done(None, (work.requester, accounts.request_given_up(work.wish)))
+                owner = "" if work.person == work.requester.person else work.person
+                return done(None, (work.requester, accounts.request_given_up(work.wish, owner)))
             return await self.give_up(context, answers.NOT_CONNECTED_FOR_A_WEEK)
         _log.info("job waits for an account", job=context.job.id, person=error.person, error=str(error))
         if can_wait_elsewhere(context):

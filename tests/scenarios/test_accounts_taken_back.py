@@ -48,8 +48,8 @@ async def test_a_person_takes_their_account_back(world: World, mode: str) -> Non
     assert world.alice.reads()[-1] == "Connected: you are *alice* in Coder.\n[Disconnect]"
     assert [name for name, _ in scopes_of(world, "alice")] == ["taskwire"]
     assert direct_messages(world, "mallory") == [
-        "Coder refuses my token for you, so Alice could connect the Coder account *alice*. You have no "
-        "account connected now. `/task connect` connects one."
+        "Coder refused my token for you, and Alice has since connected the Coder account *alice*. You have "
+        "no account connected now. `/task connect` connects one."
     ]
     await mallory.types("/task disconnect")
     assert "no Coder account" in mallory.reads()[0]
@@ -104,7 +104,7 @@ async def test_a_reply_that_waits_for_a_lost_account_does_not_hold_up_its_new_pe
     ]
     assert [words[:32] for words in direct_messages(world, "mallory")] == [
         "Coder refuses my token for your ",
-        "Coder refuses my token for you, ",
+        "Coder refused my token for you, ",
     ]
     thread.new_messages()
 

@@ -91,8 +91,8 @@ async def test_only_people_who_may_steer_get_the_dialog(world: World) -> None:
     await world.bob.clicks(thread, "Answer")
 
     assert world.bob.dialog() == (
-        f"[Answer]\n*{TITLE}* belongs to Alice, so you can't reply to its agent yourself. When you "
-        "reply in its thread, you can ask Alice to pass it on."
+        f"[Answer]\n*{TITLE}* belongs to Alice, so you can't reply to its agent yourself. If you write in "
+        "its thread, you can ask Alice to pass your reply on."
     )
 
 
@@ -289,6 +289,6 @@ async def test_a_share_says_that_a_question_is_open(world: World) -> None:
 
     assert world.bob.hears() == [
         f"Alice lets you steer *{TITLE}*. Its agent needs a reply now. Replies in its thread go to the "
-        "agent. You can also stop, resume and edit the task.\n[Open thread]"
+        "agent. You can also stop and resume the task, and edit its prompt.\n[Open thread]"
     ]
     world.alice.reads()

@@ -18,7 +18,7 @@ DIALOG = (
     "In new threads, the agent gets: {replies}\n"
     "Who can steer tasks: {steerers}\n"
     "A reply to a paused task: {resumes}\n"
-    "When an agent is idle, call its owner after: {settle}\n"
+    "When a task needs its owner, call them after: {settle}\n"
     "When nothing changes in a task, call its owner after: {stuck}\n"
     "When nobody answers a question, call the owner again after: {reminder}\n"
     "When there is still no answer, call: \n"
@@ -90,7 +90,7 @@ async def test_the_settings_of_another_channel_stay_as_they_are(world: World) ->
 
     await world.alice.types("/task settings", "random")
 
-    assert "When an agent is idle, call its owner after: Default (20 s)" in world.alice.dialog()
+    assert "When a task needs its owner, call them after: Default (20 s)" in world.alice.dialog()
 
 
 async def test_a_channel_whose_settings_are_as_everywhere_keeps_nothing(world: World) -> None:
@@ -224,7 +224,7 @@ async def test_the_card_says_that_everybody_can_steer(world: World) -> None:
     await world.passes(CARD_SECONDS)
 
     assert "Everybody here can steer it." in first
-    assert second == "Alice · Tasks on Docker · `docs` · all here can steer"
+    assert second == "Alice · Tasks on Docker · `docs` · everybody here can steer"
     assert "Everybody here can steer it." in status
     assert small_text(world, thread) == "Alice · Tasks on Docker · `docs`"
     assert "can steer" not in small_text(world, older)

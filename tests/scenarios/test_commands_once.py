@@ -119,7 +119,10 @@ async def test_the_delete_dialog_counts_what_waits(world: World) -> None:
     await world.alice.replies(thread, "use main")
 
     await world.alice.types(f"/task delete {task.name}")
-    assert "The thread stays, and I'll post the waiting reply there." in world.alice.dialog()
+    assert (
+        "Pushed commits and the thread stay; I'll post the waiting reply in the thread."
+        in world.alice.dialog()
+    )
     await world.alice.submits()
     await world.passes(POST_SECONDS)
 

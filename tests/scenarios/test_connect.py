@@ -124,8 +124,8 @@ async def test_what_somebody_unknown_asks_for_goes_on_when_they_have_connected(b
         "Coder's page, then paste it.\n[Get a token] [Paste the token]"
     ]
     assert carol.reads()[0] == (
-        "Connected: you are *cc* in Coder. This account's e-mail address is not the one that you have in "
-        "Slack: if it is somebody else's, disconnect.\n[Disconnect]"
+        "Connected: you are *cc* in Coder. This account's e-mail address is not the one that you use in "
+        "Slack. If the account is somebody else's, disconnect.\n[Disconnect]"
     )
     assert both.task("fix-the-logout").row.owner.username == "cc"
     assert len(both.cards()) == 1
@@ -395,7 +395,7 @@ async def test_an_account_is_disconnected_in_home(both: World) -> None:
     lines = both.alice.home().splitlines()
     assert lines[0] == "Disconnected from *alice*. I deleted my token for you."
     assert lines[-1] == (
-        "I act for you with a shared Coder account. Connect your own to act in your name. [Connect]"
+        "I act for you with a shared Coder account. Connect your own to act in your own name. [Connect]"
     )
     assert scopes_of(both, "alice") == []
 
@@ -416,7 +416,8 @@ async def test_the_home_tab_shows_the_account(both: World) -> None:
     await both.alice.presses_in_home("Connect")
 
     assert (
-        before == "I act for you with a shared Coder account. Connect your own to act in your name. [Connect]"
+        before
+        == "I act for you with a shared Coder account. Connect your own to act in your own name. [Connect]"
     )
     assert connected == ["You are *alice* in Coder.", "[Change] [Disconnect]"]
     assert refused == [

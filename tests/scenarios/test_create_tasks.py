@@ -196,7 +196,7 @@ async def test_options_behind_the_prompt_are_read_and_named(world: World) -> Non
     assert world.task("renamer").prompt == "fix it"
     assert thread.card().startswith("Starting: Fix it. ")
     assert world.alice.reads() == [
-        "Read as options: `name=renamer`. If it is text, write `/task create -- …`."
+        "Read as options: `name=renamer`. If you meant it as text, write `/task create -- …`."
     ]
 
     await world.alice.runs("/task create -- fix it name=other")

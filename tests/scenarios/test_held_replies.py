@@ -159,7 +159,7 @@ async def test_a_stranger_decides_nothing(world: World) -> None:
         refused
         == [
             (
-                "*Fix the login* belongs to Alice, so you can't decide on replies to it. "
+                "*Fix the login* belongs to Alice, so you can't decide about replies to it. "
                 "Alice can let you, with `!share @Bob` in its thread."
             )
         ]

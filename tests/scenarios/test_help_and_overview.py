@@ -84,7 +84,7 @@ async def test_task_alone_shows_what_needs_the_person_and_what_runs(world: World
 
 async def test_task_alone_has_the_buttons_of_home(world: World) -> None:
     """Under *Needs you*, `/task` says why a finished task is there, and has the buttons of the Home tab. The
-    owner presses *Seen*, and the task no longer needs them."""
+    owner presses *Hide it here*, and the task no longer needs them."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened the pull request", PULL)
     await world.polls()
@@ -93,14 +93,14 @@ async def test_task_alone_has_the_buttons_of_home(world: World) -> None:
 
     await world.alice.types("/task")
     overview = world.alice.reads()
-    await world.alice.presses("Seen, hide it here")
+    await world.alice.presses("Hide it here")
     seen = world.alice.reads()
     await world.alice.types("/task")
 
     assert overview == [
         f"Needs you:\n•  Done, a pull request to look at: {TITLE}. Opened the pull request <{PULL}> "
         f"<{address(thread)}>\nNothing is running.\n"
-        "[View pull request] [Seen, hide it here] [Open thread] [New task] [All tasks] [Help]"
+        "[View pull request] [Hide it here] [Open thread] [New task] [All tasks] [Help]"
     ]
     assert seen == [f"*{TITLE}* is no longer listed under *Needs you*."]
     assert world.alice.reads() == [
@@ -144,7 +144,7 @@ async def test_help_for_one_verb_has_an_example(world: World) -> None:
         "`/task send NAME TEXT`\nTell its agent something, as a reply in its thread does.\n\n"
         "For example: `/task send fix-login please add a test`"
     )
-    assert slip == "There is no verb `snd`.\n[Help with send]"
+    assert slip == "There is no command `snd`.\n[Help with send]"
     assert create.startswith("`/task create [options] PROMPT`\n")
 
 

@@ -67,10 +67,10 @@ async def test_an_empty_home_says_what_taskwire_is(world: World) -> None:
     assert world.alice.dialog().startswith("[New task]\nTemplate:")
 
 
-@pytest.mark.parametrize("press", ["View pull request", "Seen, hide it here"])
+@pytest.mark.parametrize("press", ["View pull request", "Hide it here"])
 async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: World, press: str) -> None:
     """Alice has her Home tab open, and it follows each change of her task. The finished task needs her, until
-    she opens its pull request or presses *Seen*."""
+    she opens its pull request or presses *Hide it here*."""
     await world.alice.opens_home()
     thread, task = await a_task(world)
     running = await current_home(world)
@@ -95,7 +95,7 @@ async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: Wor
     assert done == (
         f"[New task]\n*Needs you*\n:white_check_mark: {TITLE} · Done · a pull request to look at · …\n"
         f"Opened the pull request · PR #12 · {NAME}\n"
-        "[View pull request] [Seen, hide it here] [Open thread]"
+        "[View pull request] [Hide it here] [Open thread]"
     )
     assert seen == (
         f"{QUIET}\n*Paused or finished lately*\n:white_check_mark: {TITLE} · Done · …\n"

@@ -13,8 +13,8 @@ from .waiting import a_waiting_agent, takes_all
 from .world import World
 
 TOO_MANY = (
-    "Too many edits and deletions wait here, so I can't accept this one or newer ones now. Do them again "
-    "later."
+    "Too many edits and deletions wait here, so I can't accept this one or newer ones now. Edit the reply "
+    "again later. If you deleted it, write a new reply that corrects it."
 )
 
 

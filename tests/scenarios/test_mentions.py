@@ -62,7 +62,9 @@ async def test_a_mention_takes_the_options_of_create(world: World) -> None:
     await world.alice.mentions("fix that name=two")
 
     assert [(world.task(name).prompt) for name in ("one", "two")] == ["fix it", "fix that"]
-    assert world.alice.reads() == ["Read as options: `name=two`. If it is text, write `/task create -- …`."]
+    assert world.alice.reads() == [
+        "Read as options: `name=two`. If you meant it as text, write `/task create -- …`."
+    ]
 
 
 @pytest.mark.parametrize(

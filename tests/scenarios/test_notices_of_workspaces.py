@@ -45,7 +45,7 @@ async def test_a_build_that_fails_is_told_at_once_with_the_end_of_its_log_and_re
     )
     assert told == [
         f"<@{world.alice.id}> Broken: {TITLE}. The workspace is broken, so the agent can't work. *Retry* "
-        "starts the workspace. If that fails, show this to a Coder administrator.\n"
+        "starts the workspace again. If that fails, show this to a Coder administrator.\n"
         "| Terraform 1.14.1\n"
         "| Downloading the image\n"
         "| Mounting the volume\n"

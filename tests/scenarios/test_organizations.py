@@ -95,8 +95,8 @@ async def test_an_organization_names_the_workspace_whose_people_and_groups_it_re
         f"`/task unshare {name} @Robert Berg` ends that."
     ]
     assert carol.hears() == [
-        "Alice lets you steer *Fix it*. Replies in its thread go to the agent. You can also stop, resume "
-        "and edit the task.\n[Open thread]"
+        "Alice lets you steer *Fix it*. Replies in its thread go to the agent. You can also stop and resume "
+        "the task, and edit its prompt.\n[Open thread]"
     ]
     assert world.bob.reads() == ["Pausing *Fix it*. A reply in its thread resumes it."]
 

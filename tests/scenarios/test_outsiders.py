@@ -14,7 +14,7 @@ OUTSIDERS = (
 )
 TO_ADMINISTRATORS = (
     ":warning: The channel {} is shared with another company and has threads of tasks: people of that "
-    "company read what agents say there. I told the tasks' owners. To allow this, add the channel to "
+    "company can read what agents say there. I told the tasks' owners. To allow this, add the channel to "
     "TASKWIRE_SHARED_CHANNELS."
 )
 

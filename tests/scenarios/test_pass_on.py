@@ -15,7 +15,7 @@ from .world import World
 OFFERED = "The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]"
 WAS_ASKED = "Alice was asked to pass it on."
 WAS_PASSED = "Alice passed it on. The reaction on your reply shows when the agent has it."
-CHANGED = f"Bob has edited the reply to the agent of *{TITLE}*, so nothing was sent yet. Pass this on?"
+CHANGED = f"Bob has edited the reply to the agent of *{TITLE}*, so nothing has been sent yet. Pass this on?"
 PASSED = "Passed on. The reaction on Bob's reply shows when the agent has it."
 ASKED = f"Bob asks you to pass this on to the agent of *{TITLE}*"
 BUTTONS = "[Pass it on] [Always let Bob steer this] [Not now]"
@@ -224,8 +224,8 @@ async def test_the_owner_always_lets_a_teammate(world: World) -> None:
 
     assert world.alice.sees() == f"{PASSED} From now on Bob can steer the task; `!unshare @Bob` ends that."
     assert world.bob.hears() == [
-        f"Alice lets you steer *{TITLE}*. Replies in its thread go to the agent. You can also stop, resume "
-        "and edit the task.\n[Open thread]"
+        f"Alice lets you steer *{TITLE}*. Replies in its thread go to the agent. You can also stop and "
+        "resume the task, and edit its prompt.\n[Open thread]"
     ]
     assert task.inputs == ["Bob wrote:\n> please add a test", "Bob wrote:\n> and a changelog"]
     assert thread.receipt(reply) == ["white_check_mark"]
@@ -254,9 +254,8 @@ async def test_a_reply_without_a_coder_account_is_passed_on_but_gives_no_share(w
     await world.passes(seconds=3)
 
     assert (offered, was_asked, dora.sees()) == ([OFFERED], WAS_ASKED, WAS_PASSED)
-    assert refused == [
-        "Dora can't steer a task. No Coder account has their e-mail address in Slack. Nothing was shared."
-    ]
+    why = "No Coder account has the e-mail address that they use in Slack."
+    assert refused == [f"Dora can't steer a task. {why} Nothing was shared."]
     told = [shown(each.body) for each in world.slack.ephemerals(world.alice.id)]
     assert "Passed on. The reaction on Dora's reply shows when the agent has it." in told
     assert task.inputs == ["Dora wrote:\n> make it blue"]

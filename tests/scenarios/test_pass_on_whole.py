@@ -96,8 +96,8 @@ async def test_a_file_that_was_changed_is_shown_again_first(world: World) -> Non
 
     assert before == []
     assert asked == (
-        f"Bob has edited the reply to the agent of *{TITLE}*, so nothing was sent yet. Pass this on with "
-        "`trace.log`?\n"
+        f"Bob has edited the reply to the agent of *{TITLE}*, so nothing has been sent yet. Pass this on "
+        "with `trace.log`?\n"
         f"> look at this\ntrace.log:\n| rm -rf the lot\n{BUTTONS}"
     )
     assert world.alice.sees() == PASSED

@@ -228,8 +228,8 @@ async def test_what_was_left_out_is_named(world: World) -> None:
     await world.passes(seconds=3)
 
     assert asked == [
-        "The agent can get text files of up to 100 kB, not this file: `plan.png`. Send the reply without "
-        "it? Later replies wait.\n"
+        "The agent can get only text files of up to 100 kB, so not this file: `plan.png`. Send the reply "
+        "without it? Later replies wait.\n"
         "> look\n"
         "[Send without them] [Don't send]"
     ]
@@ -310,7 +310,7 @@ async def test_a_newer_reply_that_cannot_resume_the_task_has_not_resumed_it(worl
     await world.passes(seconds=3)
 
     assert [each for each in thread.all_messages() if each not in ("first", "second", "!pause")] == [
-        "The agent gets the waiting replies, then the newer one.",
+        "The agent gets the waiting replies, then the new reply.",
         "These 2 replies were not delivered: I could not resume the task. Coder said: No capacity.\n"
         "> first\n"
         "> second\n"

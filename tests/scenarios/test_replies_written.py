@@ -103,8 +103,8 @@ async def test_other_files_are_refused_by_name_and_the_reply_waits(world: World)
 
     assert waiting == ([], ["hourglass_flowing_sand"])
     assert question == [
-        "The agent can get text files of up to 100 kB, not this file: `screen.png`. Send the reply without "
-        "it? Later replies wait.\n"
+        "The agent can get only text files of up to 100 kB, so not this file: `screen.png`. Send the reply "
+        "without it? Later replies wait.\n"
         "> like in the picture\n"
         "[Send without them] [Don't send]"
     ]
@@ -137,7 +137,7 @@ async def test_a_reply_of_nothing_but_a_picture_says_that_nothing_was_sent(world
 
     assert thread.receipt(reply) == ["warning"]
     assert thread.new_messages() == [
-        "The agent can get text files of up to 100 kB, not this file: `screen.png`. So nothing was sent."
+        "The agent can get only text files of up to 100 kB, so not this file: `screen.png`. Nothing was sent."
     ]
     assert task.inputs == ["in words then"]
 
@@ -150,8 +150,8 @@ async def test_a_text_file_that_is_too_long_is_refused_too(world: World) -> None
 
     assert task.inputs == []
     assert thread.new_messages() == [
-        "The agent can get text files of up to 100 kB, not this file: `huge.txt`. Send the reply without "
-        "it? Later replies wait.\n"
+        "The agent can get only text files of up to 100 kB, so not this file: `huge.txt`. Send the reply "
+        "without it? Later replies wait.\n"
         "> all of it\n"
         "[Send without them] [Don't send]"
     ]

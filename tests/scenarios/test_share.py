@@ -11,20 +11,20 @@ from .running_tasks import TITLE, a_task
 from .test_gone_tasks import EMPTY, NOT_FOUND
 from .world import World
 
-ONLY_ALICE = f"Only you can steer *{TITLE}*. `!share @who` shares it."
+ONLY_ALICE = f"Only you and Taskwire administrators can steer *{TITLE}*. `!share @who` shares it."
 NOT_BOBS = (
     f"*{TITLE}* belongs to Alice, so you can't stop it. Alice can let you, with `!share @Bob` in its thread. "
     "Or write `stop` there and ask Alice to pass it on."
 )
 LET_STEER = (
-    f"Alice lets you steer *{TITLE}*. Replies in its thread go to the agent. You can also stop, resume and "
-    "edit the task.\n[Open thread]"
+    f"Alice lets you steer *{TITLE}*. Replies in its thread go to the agent. You can also stop and resume "
+    "the task, and edit its prompt.\n[Open thread]"
 )
 LET_STEER_NO_LONGER = (
-    f"Alice no longer lets you steer *{TITLE}*. When you reply in its thread, you can ask Alice to pass it "
-    "on.\n[Open thread]"
+    f"Alice no longer lets you steer *{TITLE}*. If you write in its thread, you can ask Alice to pass your "
+    "reply on.\n[Open thread]"
 )
-ONLY_YOU_NOW = f"Bob can no longer steer *{TITLE}*. Only you can."
+ONLY_YOU_NOW = f"Bob can no longer steer *{TITLE}*. Only you and Taskwire administrators can."
 NOT_SHARED = f"*{TITLE}* belongs to Alice, so you can't {{}}. Ask Alice, or a Taskwire administrator."
 
 
@@ -146,7 +146,9 @@ async def test_share_without_anybody_says_who_may_steer(world: World) -> None:
     await world.alice.replies(thread, "!share")
     await world.alice.types(f"/task share {task.name}")
 
-    in_channel = f"Only you can steer *{TITLE}*. `/task share {task.name} @who` shares it."
+    in_channel = (
+        f"Only you and Taskwire administrators can steer *{TITLE}*. `/task share {task.name} @who` shares it."
+    )
     assert world.alice.reads() == [ONLY_ALICE, in_channel]
 
 
@@ -253,7 +255,7 @@ async def test_a_person_who_cannot_read_the_thread_is_told_the_command(world: Wo
 
     assert world.bob.hears() == [
         f"Alice lets you steer *{TITLE}*. `/task send {name} TEXT` sends the agent a reply. You can also "
-        "stop, resume and edit the task."
+        "stop and resume the task, and edit its prompt."
     ]
     assert world.alice.reads() == [and_bob()]
 
@@ -322,7 +324,7 @@ async def test_a_reply_that_waits_does_not_outlive_the_share(world: World) -> No
         ({"is_restricted": True}, "Guests in this Slack cannot use Taskwire."),
         ({"is_stranger": True}, "Taskwire works for members of this Slack only."),
         ({"is_bot": True}, "Only people can steer tasks."),
-        ({"in_coder": False}, "No Coder account has their e-mail address in Slack."),
+        ({"in_coder": False}, "No Coder account has the e-mail address that they use in Slack."),
     ],
     ids=["guest", "stranger", "bot", "no account"],
 )

@@ -8,8 +8,8 @@ from .world import World
 
 DIALOG = (
     f"[Share]\n{TITLE}\nPeople who can steer it: {{people}}\n{{groups}}"
-    "These people can reply to the agent, and stop, resume and edit the task. They can't delete, detach or "
-    "share it. Guests can't steer a task.\n"
+    "These people can reply to the agent, stop and resume the task, and edit its prompt. They can't delete, "
+    "detach or share it. Guests can't steer a task.\n"
     "[Save]"
 )
 
@@ -84,7 +84,7 @@ async def test_the_dialog_is_refused_to_who_may_not_share(world: World) -> None:
         ({"is_restricted": True}, "Gina can't steer a task. Guests in this Slack cannot use Taskwire."),
         (
             {"in_coder": False},
-            "Gina can't steer a task. No Coder account has their e-mail address in Slack.",
+            "Gina can't steer a task. No Coder account has the e-mail address that they use in Slack.",
         ),
         (None, "Alice owns the task, and can steer it anyway."),
     ],

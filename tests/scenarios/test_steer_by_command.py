@@ -160,9 +160,9 @@ async def test_delete_asks_once_in_a_dialog(world: World) -> None:
 
     assert world.alice.dialog() == (
         "[Delete this task]\nDelete Fix it?\nThis is lost:\n"
-        "•  Its workspace and every file in it; what was pushed stays.\n"
+        "•  Its workspace and every file in it.\n"
         "•  What its agent wrote in Coder.\n"
-        "The thread stays. Deleting cannot be undone; stopping keeps everything.\n[Delete]"
+        "Pushed commits and the thread stay. Deleting cannot be undone; stopping keeps everything.\n[Delete]"
     )
     assert task.status == "active"
 

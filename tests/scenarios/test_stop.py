@@ -144,7 +144,7 @@ async def test_a_reply_that_is_only_pause_goes_to_the_agent_and_offers_to_stop(w
     await world.alice.presses("Stop the task")
 
     assert offered == [
-        "I'm sending `pause` to the agent as your reply. Stop the task instead?\n[Stop the task]"
+        "I'm sending `pause` to the agent as your reply. Do you want to stop the task?\n[Stop the task]"
     ]
     assert sent == ["Pause!"]
     assert task.status == "paused"
@@ -186,7 +186,7 @@ async def test_a_word_that_was_meant_as_text_is_sent_in_its_place(world: World) 
     await world.alice.replies(thread, "then test")
     await comes_up(world)
 
-    assert "The agent gets the waiting replies, then the newer one." in thread.all_messages()
+    assert "The agent gets the waiting replies, then the new reply." in thread.all_messages()
     assert task.inputs == ["use main", "wait", "then test"]
     assert thread.receipt(word) == ["white_check_mark"]
     world.alice.reads()

@@ -15,7 +15,7 @@ SUSPENDED = (
     "Coder suspended your account (bob), and you have connected no other. Ask a Coder administrator, then "
     "connect your account with `/task connect`."
 )
-DISCONNECTED = "Disconnected from *bob*. I deleted my token for you"
+DISCONNECTED = "Disconnected from *bob*. I deleted my token for you."
 
 
 async def _a_shared_task(world: World) -> tuple[Thread, SandboxTask]:
@@ -51,8 +51,8 @@ async def test_a_suspended_person_cannot_steer_by_disconnecting(personal: World,
     await personal.bob.types("/task list")
 
     assert told == [
-        f"{DISCONNECTED} here. Coder has suspended this account, so you can't steer tasks until you connect "
-        "an account that Coder accepts."
+        "Disconnected from *bob*. I deleted my copy of the token. Coder has suspended this account, so you "
+        "can't steer tasks until you connect an account that Coder accepts."
     ]
     # A person is told only once in 30 days that the agent does not get their replies.
     of_reply = [] if acts else [f"The agent does not get your replies here. {SUSPENDED}"]
@@ -81,7 +81,7 @@ async def test_a_suspension_ends_with_an_account_that_coder_accepts(personal: Wo
     await personal.passes(seconds=5)
 
     assert task.inputs == ["Bob wrote:\n> add a test", "Bob wrote:\n> and a second test"]
-    assert personal.bob.reads() == [f"{DISCONNECTED}."]
+    assert personal.bob.reads() == [DISCONNECTED]
     thread.new_messages()
 
 
@@ -98,7 +98,7 @@ async def test_a_person_who_is_active_again_disconnects_without_a_trace(personal
     await personal.bob.types("/task disconnect")
     await personal.bob.replies(thread, "add a test")
 
-    assert personal.bob.reads() == [f"{DISCONNECTED}."]
+    assert personal.bob.reads() == [DISCONNECTED]
     assert task.inputs == ["Bob wrote:\n> add a test"]
     thread.new_messages()
 

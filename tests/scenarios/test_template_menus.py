@@ -11,8 +11,8 @@ from .world import World
 TEMPLATES = ("Tasks on Docker", "Big ones")
 FIELDS = {"create": "form.template", "settings": "settings.template"}
 SO_MANY = (
-    ":warning: That is over 20 template changes in a minute, so the presets here stay as they are. Choose "
-    "the template again in a minute.\n"
+    ":warning: You changed the template more than 20 times in a minute, so I have not updated the presets. "
+    "Choose the template again in a minute.\n"
 )
 
 

@@ -327,7 +327,8 @@ async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
             f"stop it. {let_me} Or write `stop` there and ask Alice to pass it on.",
             f"detach it. {owners}",
             f"delete it. {owners}",
-            "reply to its agent yourself. When you reply in its thread, you can ask Alice to pass it on.",
+            "reply to its agent yourself. If you write in its thread, you can ask Alice to pass your reply "
+            "on.",
             f"edit its prompt. {let_me}",
         )
     ]

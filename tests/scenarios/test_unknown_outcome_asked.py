@@ -65,7 +65,7 @@ async def test_a_stranger_cannot_decide(world: World) -> None:
     await world.alice.clicks(thread, "Yes")
 
     assert refusal == [
-        "*Fix the login* belongs to Alice, so you can't decide on replies to it. "
+        "*Fix the login* belongs to Alice, so you can't decide about replies to it. "
         "Alice can let you, with `!share @Bob` in its thread."
     ]
     assert (before, task.inputs) == ([], [])

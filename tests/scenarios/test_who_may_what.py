@@ -4,7 +4,7 @@ import pytest
 
 from .world import World
 
-PASS_ON = "When you reply in its thread, you can ask Alice to pass it on."
+PASS_ON = "If you write in its thread, you can ask Alice to pass your reply on."
 LET_ME = "Alice can let you, with `!share @Bob` in its thread."
 PASS_ON_STOP = "Or write `stop` there and ask Alice to pass it on."
 

@@ -288,7 +288,7 @@ async def test_a_rotation_keeps_what_is_sealed(engine: Engine) -> None:
         assert await tasks(trail) == ["t1", "t2", "t1"]
     finally:
         sealing.install_keys([KEY])
-    assert await trail.find_break() == BrokenChain(1, "the key of its seal is missing")
+    assert await trail.find_break() == BrokenChain(1, "there is no key to check its seal")
 
 
 async def test_two_processes_seal_one_trail(engine: Engine) -> None:

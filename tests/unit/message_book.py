@@ -249,6 +249,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "reply": (_REPLY,),
     "reply_refused.error": (UserError(*refusals.account_suspended("alice@example.com")),),
     "reply_waits_for_room.why": (_NO_ROOM,),
+    "request_given_up.owner": ("", "U1"),
     "request": ("stopping *Fix the login*",),
     "resumed_by": ("Bob Berg", ""),
     "running": ((TaskLine(link(Phase.WORKING)),), ()),
@@ -276,7 +277,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "trouble": ("",),
     "now_ms": (NOON_MS,),
     "number": (41,),
-    "reason": ("it is missing", "its time is in the future", "the key of its signature is missing"),
+    "reason": ("it is missing", "its time is in the future", "there is no key to check its signature"),
     "typed": ("template=docker",),
     "unreachable_since_ms": (None, NOON_MS),
     "until": (NOON + timedelta(days=7),),
@@ -384,8 +385,8 @@ def _examples(function: str, parameter: inspect.Parameter) -> tuple[object, ...]
 
 
 def _first_sentence(function: Callable[..., object]) -> str:
-    first, _, _ = (inspect.getdoc(function) or "").partition("\n")
-    return first.partition(". ")[0].rstrip(".") + "."
+    first, _, _ = (inspect.getdoc(function) or "").partition("\n\n")
+    return first.replace("\n", " ").partition(". ")[0].rstrip(".") + "."
 
 
 if __name__ == "__main__":

@@ -340,7 +340,7 @@ def test_no_text_breaks_the_reading(text: str) -> None:
     ("text", "says"),
     [
         ("status <!channel>", "Not a task's name: `@\u2060channel`."),
-        ("help &lt;b", "There is no verb `&lt;b`."),
+        ("help &lt;b", "There is no command `&lt;b`."),
         ("list &amp;c", "There is no list `&amp;c`."),
     ],
 )

@@ -117,11 +117,8 @@ def test_deleting_asks_once_and_says_what_is_lost() -> None:
     assert shown_view(view) == [
         "# Delete this task",
         "Delete Fix the login?",
-        (
-            "This is lost:\n•  Its workspace and every file in it; what was pushed stays.\n"
-            "•  What its agent wrote in Coder."
-        ),
-        "~ The thread stays, and I'll post the 2 waiting replies there. "
+        "This is lost:\n•  Its workspace and every file in it.\n•  What its agent wrote in Coder.",
+        "~ Pushed commits and the thread stay; I'll post the 2 waiting replies in the thread. "
         "Deleting cannot be undone; stopping keeps everything.",
         "[Delete] [Keep it]",
     ]

@@ -34,8 +34,8 @@ def test_the_help_has_an_example_of_every_verb_that_works() -> None:
             ),
         ),
         ("!edit", "`!edit TEXT` in a task's thread\nGive the paused task another prompt."),
-        ("lst", "There is no verb “lst”. Did you mean `/task help list`?"),
-        ("<frobnicate>", "There is no verb “&lt;frobnicate&gt;”. `/task help` lists them."),
+        ("lst", "There is no command “lst”. Did you mean `/task help list`?"),
+        ("<frobnicate>", "There is no command “&lt;frobnicate&gt;”. `/task help` lists them."),
     ],
 )
 def test_the_help_of_one_verb(topic: str, says: str) -> None:

@@ -156,7 +156,7 @@ def test_a_broken_task_shows_the_end_of_its_build() -> None:
     assert lines[3].startswith("``` …\nline ")
     assert lines[3].endswith("Error: quota exceeded")
     assert lines[4:] == [
-        ("*Retry* starts the workspace. If that fails, show this to a Coder administrator."),
+        ("*Retry* starts the workspace again. If that fails, show this to a Coder administrator."),
         "[Retry] [Open in Coder]",
     ]
 

@@ -62,18 +62,18 @@ SLIPS: list[tuple[str, str, dict[str, Command]]] = [
     ),
     (
         "stop fix-login please",
-        "`stop` works like this: `/task stop NAME`. Or create a task with this text?",
+        "`stop` works like this: `/task stop NAME`. Or did you want to create a task with this text?",
         {"Stop fix-login": Pause(FIX), "Create a task": Create(AgentText("stop fix-login please"))},
     ),
     (
         "pause fix-login please",
-        "`pause` works like this: `/task pause NAME`. Or create a task with this text?",
+        "`pause` works like this: `/task pause NAME`. Or did you want to create a task with this text?",
         {"Stop fix-login": Pause(FIX), "Create a task": Create(AgentText("pause fix-login please"))},
     ),
     ("list pasued", "There is no list `pasued`.", {"List paused": List(ListFilter.PAUSED)}),
     ("list onwer=bob", "There is no option `onwer`.", {"Use owner=…": List(owner="bob")}),
-    ("help lst", "There is no verb `lst`.", {"Help with list": Help("list")}),
-    ("help bogus", "There is no verb `bogus`.", {"All verbs": Help()}),
+    ("help lst", "There is no command `lst`.", {"Help with list": Help("list")}),
+    ("help bogus", "There is no command `bogus`.", {"All commands": Help()}),
     (
         "create tmplate=x go",
         "There is no option `tmplate`.",

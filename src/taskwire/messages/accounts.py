@@ -56,7 +56,7 @@ def describe_account(account: ShownAccount) -> str:
     """Return a line about a person's own account, as mrkdwn."""
     if not account.username:
         return (
-            "I act for you with a shared Coder account. Connect your own to act in your name."
+            "I act for you with a shared Coder account. Connect your own to act in your own name."
             if account.is_optional
             else "You have connected no Coder account. Your requests wait."
         )
@@ -150,7 +150,8 @@ def offer_another(username: str, ways: ConnectWays) -> Message:
 
 def pasted_token_refused(ways: ConnectWays) -> Message:
     """Say that Coder does not accept the token that the person has pasted, with the buttons to try again."""
-    return question(REFUSED_PASTE, "", _connect_buttons(ways))
+    words = "Coder refuses this token. Press *Connect with Coder*, or paste another token."
+    return question(words if ways.has_page else REFUSED_PASTE, "", _connect_buttons(ways))
 
 
 def request_waits(wish: str, ways: ConnectWays) -> Message:
@@ -161,7 +162,8 @@ def request_waits(wish: str, ways: ConnectWays) -> Message:
 
 def _say_end(until: datetime) -> str:
     return (
-        f"My token for you ends on {until:%B} {until.day}, {until.year}; I renew it before that, or tell you."
+        f"My token for you ends on {until:%B} {until.day}, {until.year}; I renew it before that, or tell you "
+        "if I can't."
     )
 
 
@@ -183,7 +185,7 @@ def request_waits_again(username: str, wish: str, ways: ConnectWays) -> Message:
 
 
 def request_waits_for_renewal(wish: str) -> Message:
-    """Say that a question waits until the token of the person's account is renewed, which takes seconds."""
+    """Say that a request waits until the token of the person's account is renewed, which takes seconds."""
     return statement(
         f"{_start_sentence(wish)} has to wait a moment: I'm renewing my access to your Coder account."
     )
@@ -219,9 +221,16 @@ def needs_forgotten_account(wish: str) -> Message:
     return statement(f"{_start_sentence(wish)} failed. {FORGOTTEN_ACCOUNT}")
 
 
-def request_given_up(wish: str) -> Message:
-    """Say that a request has waited a week for an account, and was given up."""
-    return statement(f"No Coder account was connected for a week, so {wish} failed. Ask again.")
+def request_given_up(wish: str, owner: str = "") -> Message:
+    """Say that a request has waited a week for an account, and was given up.
+
+    `owner` is the person in Slack whose account is missing; empty if it is the reader.
+    """
+    if owner:
+        why, then = f"<@{owner}> connected no Coder account within a week", "Ask again when they have one."
+    else:
+        why, then = "No Coder account was connected for a week", "Connect your account, then ask again."
+    return statement(f"{why}, so {wish} failed. {then}")
 
 
 def account_needed(ways: ConnectWays) -> Message:
@@ -245,9 +254,9 @@ def account_replaced(username: str, name: str) -> Message:
     `name` is that person's name in Slack; empty if it is not known.
     """
     return statement(
-        f"Coder refuses my token for you, so {escape_line(name, 80) or 'somebody else'} could connect the "
-        f"Coder account *{escape_line(username, 60)}*. You have no account connected now. `/task connect` "
-        "connects one."
+        f"Coder refused my token for you, and {escape_line(name, 80) or 'somebody else'} has since connected "
+        f"the Coder account *{escape_line(username, 60)}*. You have no account connected now. `/task "
+        "connect` connects one."
     )
 
 
@@ -275,8 +284,8 @@ def connected(
     words = [f"Connected: you are *{escape_line(username, 60)}* in Coder."]
     if is_other_address:
         words.append(
-            "This account's e-mail address is not the one that you have in Slack: if it is somebody else's, "
-            "disconnect."
+            "This account's e-mail address is not the one that you use in Slack. If the account is somebody "
+            "else's, disconnect."
         )
     if until is not None:
         words.append(_say_end(until))
@@ -299,17 +308,17 @@ def disconnected(
     Coder did not confirm that it deleted the token. `is_suspended` is true if Coder has suspended
     the account.
     """
-    words = f"Disconnected from *{escape_line(username, 60)}*. I deleted my token for you"
+    words = f"Disconnected from *{escape_line(username, 60)}*. I deleted my "
     page: list[Block] = []
     if is_suspended:
         words += (
-            " here. Coder has suspended this account, so you can't steer tasks until you connect an account "
-            "that Coder accepts."
+            "copy of the token. Coder has suspended this account, so you can't steer tasks until you connect "
+            "an account that Coder accepts."
         )
     elif is_deleted:
-        words += "."
+        words += "token for you."
     else:
-        words += " here, but Coder did not answer: delete the token `taskwire` there yourself."
+        words += "copy of the token, but Coder did not answer. Delete the token `taskwire` in Coder yourself."
         page = [button(Button.OPEN_CODER, "Coder's tokens", url=f"{ways.coder_url}/settings/tokens")]
     if not unwatched:
         return question(words, "", page)
@@ -335,7 +344,7 @@ def token_being_renewed() -> Refusal:
 
 
 def account_was_suspended(username: str) -> Refusal:
-    """Say that Coder had suspended the account that the person has disconnected since."""
+    """Say that Coder had suspended the person's account before they disconnected it."""
     return (
         f"Coder suspended your account ({escape_line(username, 60)}), and you have connected no other.",
         "Ask a Coder administrator, then connect your account with `/task connect`.",

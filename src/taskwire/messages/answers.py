@@ -151,7 +151,7 @@ def files_not_given(names: Sequence[str]) -> Message:
 def options_after_prompt(typed: str) -> Message:
     """Say, with a new task, that the end of its prompt was read as options, and how to avoid this."""
     shown = escape_line(typed.replace("`", "'"), 200)
-    return statement(f"Read as options: `{shown}`. If it is text, write `/task create -- …`.")
+    return statement(f"Read as options: `{shown}`. If you meant it as text, write `/task create -- …`.")
 
 
 def task_not_created(why: str) -> Message:
@@ -227,7 +227,7 @@ def thread_read_by_outsiders(link: Link) -> Message:
 
 
 def verb_too_old(verb: str) -> Message:
-    """Say that a verb such as `!stop` was ignored, because the bot found it more than an hour late."""
+    """Say that a command such as `!stop` was ignored, because the bot found it more than an hour late."""
     return statement(
         f"`!{get_word(verb)}` was written more than an hour ago, while I was away, so I did nothing. "
         "Write it again if you still want it."

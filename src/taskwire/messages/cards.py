@@ -356,7 +356,7 @@ def _list_facts(link: Link, outside: _CardContext) -> Facts:
         link=blocks.link_name(url, outside.coder_url, outside.forges) if url else "",
         name=one_line(record.name.replace("`", ""), NAME_LENGTH) if is_open else "",
         mark="muted" if link.is_muted and find_ending(link) is None else "",
-        steerers="all here can steer" if outside.is_open and is_open else "",
+        steerers="everybody here can steer" if outside.is_open and is_open else "",
     )
 
 

@@ -190,9 +190,10 @@ def _answer_field(*, is_beside_choices: bool) -> Block:
 
 def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> View:
     """Make the dialog that asks before a task is deleted. `waiting` is the number of undelivered replies."""
-    losses = ["Its workspace and every file in it; what was pushed stays.", "What its agent wrote in Coder."]
+    losses = ["Its workspace and every file in it.", "What its agent wrote in Coder."]
     replies = "waiting reply" if waiting == 1 else f"{waiting} waiting replies"
-    stays = f"The thread stays, and I'll post the {replies} there." if waiting else "The thread stays."
+    stays = "Pushed commits and the thread stay"
+    stays += f"; I'll post the {replies} in the thread." if waiting else "."
     layout = [
         line(
             "title",
@@ -237,8 +238,8 @@ def notice_dialog(dialog: Dialog, text: str) -> View:
 def too_many_choices(view: View, most: int) -> View:
     """Say above the fields of a dialog that the person has chosen more than `most` templates in a minute."""
     words = (
-        f"That is over {most} template changes in a minute, so the presets here stay as they are. Choose "
-        "the template again in a minute."
+        f"You changed the template more than {most} times in a minute, so I have not updated the presets. "
+        "Choose the template again in a minute."
     )
     fields = cast("list[JsonValue]", view.content["blocks"])
     return View(content=view.content | {"blocks": [*_error_note(words), *fields]})

@@ -65,7 +65,7 @@ def _thread_verbs_help() -> str:
 _NAMES_HELP = (
     "Name a task by its name, its title, the beginning of either, `owner/name`, its id, or a link to it in "
     "Coder. "
-    "{} go before or after the prompt. `/task help VERB` says more about a verb."
+    "{} go before or after the prompt. `/task help COMMAND` says more about a command."
 )
 
 
@@ -113,7 +113,7 @@ def _unknown_verb_help(word: str) -> list[str]:
     shown = escape_line(word.replace("`", ""), 40)
     near = [f"`/task help {name}`" for name in find_nearest(word, [verb.word for verb in VERBS])]
     follow = f"Did you mean {' or '.join(near)}?" if near else "`/task help` lists them."
-    return [f"There is no verb “{shown}”. {follow}"]
+    return [f"There is no command “{shown}”. {follow}"]
 
 
 def _options_help() -> str:

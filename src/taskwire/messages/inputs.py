@@ -151,7 +151,7 @@ def ask_about_refused_files(link: Link, job_id: str, names: Sequence[str], text:
 def nothing_to_send(names: Sequence[str]) -> Message:
     """Say that no part of a reply can go to the agent. `names` are the names of its files; may be empty."""
     if names:
-        return statement(f"{_cannot_take_files(names)} So nothing was sent.")
+        return statement(f"{_cannot_take_files(names)} Nothing was sent.")
     return statement(
         "There was nothing in this reply that the agent could get. Write a few words and try again."
     )
@@ -175,8 +175,8 @@ def too_many_unchecked() -> Message:
 def too_many_changes() -> Message:
     """Tell a person that an edit was not accepted, because too many of their edits wait."""
     return statement(
-        "Too many edits and deletions wait here, so I can't accept this one or newer ones now. Do them "
-        "again later."
+        "Too many edits and deletions wait here, so I can't accept this one or newer ones now. Edit "
+        "the reply again later. If you deleted it, write a new reply that corrects it."
     )
 
 
@@ -190,7 +190,7 @@ def too_many_requests_in_thread() -> Message:
 
 def _cannot_take_files(names: Sequence[str]) -> str:
     what = "this file" if len(names) == 1 else "these files"
-    return f"The agent can get text files of up to 100 kB, not {what}: {_list_names(names)}."
+    return f"The agent can get only text files of up to 100 kB, so not {what}: {_list_names(names)}."
 
 
 def _list_names(names: Sequence[str]) -> str:
@@ -438,7 +438,7 @@ def offer_stop_as_text(answer: Message, link: Link, job_id: str) -> Message:
 
 def offer_to_stop(link: Link, job_id: str) -> Message:
     """Offer to stop the task, to a person who wrote only `pause` to the task's agent."""
-    words = "I'm sending `pause` to the agent as your reply. Stop the task instead?"
+    words = "I'm sending `pause` to the agent as your reply. Do you want to stop the task?"
     return question(words, "", [button(Button.PAUSE, "Stop the task", _button_value(link, job_id))])
 
 
@@ -449,7 +449,7 @@ def _stop_as_text_button(link: Link, job_id: str) -> Block:
 PAUSING, PAUSED = "Pausing", "Paused"
 HELD_DROPPED = "Paused. What waited was dropped."
 HELD_SENT = "Resumed. The agent gets the waiting replies."
-HELD_SENT_WITH_NEWER = "The agent gets the waiting replies, then the newer one."
+HELD_SENT_WITH_NEWER = "The agent gets the waiting replies, then the new reply."
 NOTHING_HELD = "Nothing waits any more."
 DECIDED_ARRIVED = "Decided: the agent got it."
 DECIDED_UNSENT = "Not sent."

@@ -35,7 +35,7 @@ _WHAT_IS_REFUSED: dict[RefusedAct, str] = {
     "give_thread": "show its agent the thread",
     "read_replies": "let its agent read every reply",
     "read_mentions": "limit its agent to replies with a mention",
-    "decide": "decide on replies to it",
+    "decide": "decide about replies to it",
     "snooze": "delay its reminder",
     "pass_on": "pass replies on to its agent",
 }
@@ -57,9 +57,9 @@ def not_owner(link: Link, act: RefusedAct, own_name: str = "") -> Refusal:
     if act in _NEVER_SHARED:
         return (sentence, f"Ask {owner}, or a Taskwire administrator.")
     if act == "send" and link.record.owner_slack is not None and link.record.thread is not None:
-        reply = "mention me in a reply" if link.is_mention_only else "reply"
+        write = "mention me" if link.is_mention_only else "write"
         sentence = sentence.removesuffix(".") + " yourself."
-        return (sentence, f"When you {reply} in its thread, you can ask {owner} to pass it on.")
+        return (sentence, f"If you {write} in its thread, you can ask {owner} to pass your reply on.")
     shared_with = escape_line(own_name.replace("`", ""), 60) or "you"
     can_let = f"{owner[:1].upper()}{owner[1:]} can let you, with `!share @{shared_with}` in its thread."
     if act == "pause" and link.record.owner_slack is not None and link.record.thread is not None:

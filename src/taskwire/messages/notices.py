@@ -54,7 +54,7 @@ _NEXT: dict[NoticeKind, str] = {
     "needs_input": "Reply here to go on.",
     "completed": "Reply here if there is more to do.",
     "failed": "Reply here to tell the agent how to go on.",
-    "error": ("*Retry* starts the workspace. If that fails, show this to a Coder administrator."),
+    "error": ("*Retry* starts the workspace again. If that fails, show this to a Coder administrator."),
     "paused": "Nothing is lost: a reply resumes it.",
     "resumed": "Reply here to talk to the agent.",
     "stuck": "Look at *Logs*, or *Stop* the task.",

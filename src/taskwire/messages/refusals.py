@@ -161,7 +161,7 @@ def cannot_share_with(name: str, why: str = "") -> Refusal:
     `why` is the reason. If it is empty, the reason is that the person has no Coder account.
     """
     shown = escape_line(name, 60) or "Somebody of them"
-    why = why or "No Coder account has their e-mail address in Slack."
+    why = why or "No Coder account has the e-mail address that they use in Slack."
     return (f"{shown} can't steer a task. {why}", "Nothing was shared.")
 
 
@@ -181,7 +181,7 @@ def too_many_shares(link: Link, most: int, command: str) -> Refusal:
 
 
 def no_dialog_from_message(verb: str, name: str) -> Refusal:
-    """Say that a message cannot open the dialog of this verb, and what to type instead."""
+    """Say that a message cannot open the dialog of this command, and what to type instead."""
     return ("Nothing was done.", f"Type `/task {verb} {escape_line(name, 60)}`: it asks you first.")
 
 
@@ -423,7 +423,7 @@ def task_not_created_yet(link: Link) -> Refusal:
 
 
 def task_has_no_thread(verb: str, name: str) -> Refusal:
-    """Say that the task has no thread, and that `verb` needs one."""
+    """Say that the task has no thread, and that a command needs one."""
     shown = escape_line(name, 60)
     make = f"Make one first: `/task attach {shown}`."
     match verb:
@@ -440,7 +440,7 @@ def task_has_no_thread(verb: str, name: str) -> Refusal:
 
 
 def coder_refused(verb: str, link: Link, why: str) -> Refusal:
-    """Say that Coder refused to `verb` the task, for example to stop it. `why` is Coder's own text."""
+    """Say that Coder refused an act on the task. `verb` is the act. `why` is Coder's own text."""
     return (f"I could not {get_word(verb)} {bold_name(get_name(link))}. {coder_said(why)}", "")
 
 

@@ -110,7 +110,7 @@ def settings_form(
         ),
         _duration_field(
             SettingsField.SETTLE,
-            "When an agent is idle, call its owner after",
+            "When a task needs its owner, call them after",
             SETTLE_CHOICES,
             settings.settle_seconds,
             defaults.settle_seconds,

@@ -68,8 +68,8 @@ def share_form(
         *_group_field(groups, chosen, most),
         small_text(
             "rights",
-            "These people can reply to the agent, and stop, resume and edit the task. They can't delete, "
-            f"detach or share it. {_GUESTS}",
+            "These people can reply to the agent, stop and resume the task, and edit its prompt. They can't "
+            f"delete, detach or share it. {_GUESTS}",
         ),
     ]
     return make_view(Dialog.SHARE, layout, private_metadata, "Save")

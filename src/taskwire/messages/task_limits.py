@@ -81,7 +81,7 @@ def channel_runs_too_many(most: int) -> str:
 
 
 def reply_waits_for_room(why: str) -> str:
-    """Say, as a part of a sentence, why a reply does not resume its task yet, and when the reply can."""
+    """Say, as a part of a sentence, why a reply cannot resume its paused task, and when to try again."""
     return f"the task stays paused, because {why}. Try again when one of them is paused or deleted"
 
 

@@ -59,7 +59,7 @@ _PAUSED_FROM = {
     Phase.BROKEN: "its workspace was broken",
     Phase.DONE: "its agent was done",
 }
-SEEN_LABEL = "Seen, hide it here"
+SEEN_LABEL = "Hide it here"
 
 # The groups of a list, in their order. All other phases are in the last group.
 _GROUPS = (

@@ -67,8 +67,7 @@ def not_watching(link: Link) -> Message:
 
 
 def owner_watches(link: Link, *, is_never_called: bool = False) -> Message:
-    """Tell the owner that they need not watch the task, because its notices call the owner anyway, if any are
-    called.
+    """Tell the owner that they need not watch the task, and whether its notices call them.
 
     `is_never_called` is true if the owner's own settings turn all calls off.
     """
@@ -136,10 +135,13 @@ def who_may_steer(
     elif is_open:
         words.append(f"Everybody in <#{link.record.channel}> {can}.")
     elif words:
-        words.append("" if kept else f"Only {_you_or_owner(link, is_own=is_own)} can.")
+        words.append(
+            "" if kept else f"Only {_you_or_owner(link, is_own=is_own)} and Taskwire administrators can."
+        )
     else:
         share = typed_verb("share", link, "@who", is_in_thread=is_in_thread)
-        words.append(f"Only {_you_or_owner(link, is_own=is_own)} can steer {title}. {share} shares it.")
+        who = f"{_you_or_owner(link, is_own=is_own)} and Taskwire administrators"
+        words.append(f"Only {who} can steer {title}. {share} shares it.")
     return statement(" ".join(words).strip())
 
 
@@ -212,7 +214,8 @@ def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool, is_aski
         how = f"Replies in its thread{which} go to the agent."
     asks = " Its agent needs a reply now." if is_asking else ""
     return statement(
-        f"{shown} lets you steer {bold_title(link)}.{asks} {how} You can also stop, resume and edit the task."
+        f"{shown} lets you steer {bold_title(link)}.{asks} {how} You can also stop and resume the task, and "
+        "edit its prompt."
     )
 
 
@@ -224,7 +227,8 @@ def may_steer_no_longer(link: Link, by_name: str, *, is_readable: bool) -> Messa
     shown, owner = escape_line(by_name, 60) or "Somebody", escape_line(get_owner_name(link), 60)
     words = f"{shown} no longer lets you steer {bold_title(link)}."
     if is_readable:
-        words += f" When you reply in its thread, you can ask {owner or 'its owner'} to pass it on."
+        write = "mention me" if link.is_mention_only else "write"
+        words += f" If you {write} in its thread, you can ask {owner or 'its owner'} to pass your reply on."
     return statement(words)
 
 
@@ -307,7 +311,7 @@ def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
         words = f"{shown} asks you to stop {bold_title(asked.link)}:"
     if is_changed:
         what = f"the reply to the agent of {bold_title(asked.link)}"
-        words = f"{shown} has edited {what}, so nothing was sent yet. Pass this on{having}?"
+        words = f"{shown} has edited {what}, so nothing has been sent yet. Pass this on{having}?"
     value = asked.value
     choices = [button(Button.NOT_NOW, "Not now", value)]
     if _is_readable(asked, PASSED_TEXT_LENGTH):

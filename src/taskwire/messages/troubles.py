@@ -145,6 +145,6 @@ def channel_read_by_outsiders(channel: str) -> str:
     """Say that people of another company can read a channel that has threads of tasks."""
     return (
         f"The channel {channel} is shared with another company and has threads of tasks: people of that "
-        "company read what agents say there. I told the tasks' owners. To allow this, add the channel to "
+        "company can read what agents say there. I told the tasks' owners. To allow this, add the channel to "
         "TASKWIRE_SHARED_CHANNELS."
     )

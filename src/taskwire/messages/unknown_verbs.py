@@ -32,7 +32,7 @@ _LABELS = VERB_BUTTONS | DIALOG_BUTTONS
 
 
 def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Message:
-    """Ask what a reply means if it begins with `!` but is no verb. `nearest` are similar verbs.
+    """Ask what a reply means if it begins with `!` but is no command. `nearest` are similar verbs.
 
     A similar verb becomes a button. If there is no button for the verb, the text names the verb.
     """
@@ -60,7 +60,7 @@ def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Mes
 
 
 def taken_as_verb(verb: str) -> str:
-    """Return the text that replaces the question after a person has chosen the verb."""
+    """Return the text that replaces the question after a person has chosen the command."""
     return f"Understood as `!{get_word(verb)}`."
 
 

@@ -81,7 +81,7 @@ def describe_request(work: Work, link: Link | None) -> str:
         case SnoozeReminder() if link is not None:
             return f"delaying the reminder of {bold_title(link)}"
         case DecideReply() | PassOn() if link is not None:
-            return f"carrying out what you decided on a reply in {bold_title(link)}"
+            return f"carrying out what you decided about a reply in {bold_title(link)}"
         case AnswerInThread() if link is not None:
             return f"answering you in the thread of {bold_title(link)}"
         case _:

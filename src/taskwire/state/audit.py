@@ -73,7 +73,7 @@ TASK_NAMES: Final = "audit_task"
 _FIRST, _LAST = "-", "+"
 # In digits. Lua counts no farther.
 _LONGEST_NUMBER = 16
-_KEY_MISSING = "the key of its seal is missing"
+_KEY_MISSING = "there is no key to check its seal"
 _MISSING = "its seal is missing, although tasks have threads"
 # The latest time that a date can show: the end of the year 9999.
 _LATEST_MS = 253_402_300_799_000

@@ -145,7 +145,7 @@ class ChainCheck:
             self._breaks(number, "its signature is wrong")
         elif signature == "key missing" and number > self.seal.number:
             # If an entry is sealed, its signature is not checked again.
-            self._breaks(number, "the key of its signature is missing")
+            self._breaks(number, "there is no key to check its signature")
         if found["once"] in self._seen:
             self._breaks(number, "it is a copy of another one")
         self._seen.add(found["once"])

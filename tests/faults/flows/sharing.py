@@ -90,7 +90,7 @@ class Sharing(Flow):
         assert told <= {passed + always, CANNOT_TELL}
         assert self._told_directly(actor)[self._told_before[actor] :] == [
             f"{actor.name.capitalize()} lets you steer *{title_of(actor)}*. Replies in its thread go to "
-            "the agent. You can also stop, resume and edit the task.\n[Open thread]"
+            "the agent. You can also stop and resume the task, and edit its prompt.\n[Open thread]"
         ]
 
     def _told_directly(self, actor: Actor) -> list[str]:

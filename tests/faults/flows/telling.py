@@ -203,8 +203,8 @@ class Breaking(Telling):
         Coder's list of tasks shows."""
         return self._told(
             actor,
-            "The workspace is broken, so the agent can't work. *Retry* starts the workspace. If that fails, "
-            "show this to a Coder administrator.",
+            "The workspace is broken, so the agent can't work. *Retry* starts the workspace again. If that "
+            "fails, show this to a Coder administrator.",
         )
 
     def _told(self, actor: Actor, what: str) -> str:

@@ -282,7 +282,8 @@ def parse(text: str) -> Command:
     except _WrongArguments:
         usage = " ".join([word.lower(), *verb.usage.split(" ")[1:]])
         raise offer_prompt(
-            f"`{word.lower()}` works like this: `/task {usage}`. Or create a task with this text?",
+            f"`{word.lower()}` works like this: `/task {usage}`. Or did you want to create a task with this "
+            "text?",
             text,
             verb,
             rest,

@@ -168,7 +168,7 @@ VERBS = (
         "name and text",
     ),
     Verb("templates", "templates", "templates you can use, with their presets", "/task templates"),
-    Verb("help", "help [VERB]", "this page, or one verb with its example", "/task help create", "verb"),
+    Verb("help", "help [COMMAND]", "this page, or one command with its example", "/task help create", "verb"),
     Verb(
         "connect",
         "connect",
@@ -216,7 +216,7 @@ THREAD_VERBS = (
     ThreadVerb(
         "pause",
         "!stop",
-        "stop its workspace and keep everything; the task is paused. A plain `stop` does the same",
+        "stop its workspace and keep everything; the task is paused. `stop` alone does the same",
         synonyms=("stop",),
     ),
     ThreadVerb("resume", "!resume", "start it again"),

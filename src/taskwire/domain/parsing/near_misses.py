@@ -350,7 +350,8 @@ def offer_help(word: str) -> NearMiss:
     near = _find_likely_verbs(word.lstrip("!/"))
     offers = [Offer(f"Help with {verb.word}", f"help {verb.word}") for verb in near]
     return NearMiss(
-        f"There is no verb `{quote_typed(to_visible_text(word))}`.", offers or [Offer("All verbs", "help")]
+        f"There is no command `{quote_typed(to_visible_text(word))}`.",
+        offers or [Offer("All commands", "help")],
     )
 
 

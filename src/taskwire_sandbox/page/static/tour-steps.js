@@ -72,7 +72,7 @@ export const STEPS = [
   {
     title: "Bob has an idea",
     words: [
-      "Only Alice directs this agent. Bob alone is told so, with a button that asks her. ",
+      "Bob can’t steer Alice’s task. Only he is told so, with a button that asks her. ",
       term("Rights"),
       ": each reply and each click is checked again when it is carried out.",
     ],
@@ -89,7 +89,7 @@ export const STEPS = [
     words: [
       "Alice alone sees the question. ",
       term("Share"),
-      ": one click gives Bob’s words to the agent, and lets him direct it from now on, as “!share @bob” does. ✅ shows " +
+      ": one click gives Bob’s words to the agent, and lets him steer the task from now on, as “!share @bob” does. ✅ shows " +
         "him that the agent has them.",
     ],
     act: async (hand) => {
