@@ -13,6 +13,7 @@ from typing import NamedTuple
 from taskwire.agent.observing import entries_of
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import AppUnreachable, NoLogs, NotFound, TooLong
+from taskwire.coder.long_answers import NewestLogs
 from taskwire.coder.models import TaskLogs
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import NoPlace, OutsideError, UserError
@@ -53,7 +54,7 @@ class LastOutput(NamedTuple):
 
 
 class FullLog(NamedTuple):
-    """A task's log as Coder has it.
+    """A task's log as Coder has it; of a very long log, the end.
 
     The snapshot of a paused task has only the last messages before the pause.
     """
@@ -73,7 +74,7 @@ async def read_new_output(deps: Dependencies, coder: CoderClient, link: Link) ->
         return AgentOutput()
     excerpt, cursor = await asyncio.to_thread(
         excerpts.make_excerpt,
-        _recent_entries(logs),
+        await _recent_entries(logs),
         _load_cursor(link.cursor),
         build=link.state.build,
         mask=deps.mask,
@@ -113,7 +114,8 @@ async def read_end_cursor(deps: Dependencies, coder: CoderClient, link: Link) ->
     if logs is None:
         return ""
     build = link.observation.build if link.observation else link.state.build
-    cursor = await asyncio.to_thread(excerpts.make_cursor, _recent_entries(logs), build=build, mask=deps.mask)
+    entries = await _recent_entries(logs)
+    cursor = await asyncio.to_thread(excerpts.make_cursor, entries, build=build, mask=deps.mask)
     return _dump_cursor(cursor)
 
 
@@ -122,7 +124,7 @@ async def read_last_output(deps: Dependencies, coder: CoderClient, link: Link) -
     logs = await _get_logs(coder, link)
     if logs is None:
         return LastOutput()
-    lines = _recent_entries(logs)
+    lines = await _recent_entries(logs)
     excerpt = await asyncio.to_thread(excerpts.excerpt_last_output, lines, mask=deps.mask)
     output = _make_output(excerpt) if excerpt is not None else AgentOutput()
     return LastOutput(output, logs.snapshot, logs.snapshot_at)
@@ -133,7 +135,7 @@ async def read_last_lines(deps: Dependencies, coder: CoderClient, link: Link) ->
     logs = await _find_logs(coder, link)
     if logs is None or logs.snapshot:
         return ""
-    entries = excerpts.keep_recent(entries_of(logs), LONGEST_LIVE_LOG)
+    entries = await _recent_entries(logs, LONGEST_LIVE_LOG)
     excerpt = await asyncio.to_thread(excerpts.excerpt_last_output, entries, mask=deps.mask)
     rows = excerpt.text.rstrip().split("\n") if excerpt is not None else []
     return "\n".join(rows[-LIVE_LINES:])
@@ -141,7 +143,7 @@ async def read_last_lines(deps: Dependencies, coder: CoderClient, link: Link) ->
 
 async def offers_number(deps: Dependencies, logs: TaskLogs, number: str) -> bool:
     """Return whether the agent's program shows a menu now that has a choice with this number."""
-    entries = [] if logs.snapshot else _recent_entries(logs)
+    entries = [] if logs.snapshot else await _recent_entries(logs)
     if not entries or entries[-1].is_input:
         return False
     excerpt = await asyncio.to_thread(excerpts.excerpt_last_output, entries[-1:], mask=deps.mask)
@@ -151,18 +153,18 @@ async def offers_number(deps: Dependencies, logs: TaskLogs, number: str) -> bool
 
 
 async def read_full_log(coder: CoderClient, link: Link) -> FullLog:
-    """Return the whole log without masking it. `slack/files.py` masks a file before the upload.
+    """Return the whole log without masking it. Of a very long log, return the end.
 
-    Raise UserError if Coder cannot show the log.
+    `slack/files.py` masks a file before the upload. Raise UserError if Coder cannot show the log.
     """
     logs = await _get_logs(coder, link)
     if logs is None:
         return FullLog()
-    text = await asyncio.to_thread(excerpts.render_log, entries_of(logs))
+    text = await asyncio.to_thread(lambda: excerpts.render_log(entries_of(logs), logs.left_out))
     return FullLog(text, logs.snapshot, logs.snapshot_at)
 
 
-async def _get_logs(coder: CoderClient, link: Link) -> TaskLogs | None:
+async def _get_logs(coder: CoderClient, link: Link) -> NewestLogs | None:
     """Return the log of an agent; None if its task was not created yet.
 
     Raise UserError if Coder cannot show the log.
@@ -186,7 +188,7 @@ async def _get_logs(coder: CoderClient, link: Link) -> TaskLogs | None:
         raise UserError(*refusals.log_too_long(title)) from None
 
 
-async def _find_logs(coder: CoderClient, link: Link) -> TaskLogs | None:
+async def _find_logs(coder: CoderClient, link: Link) -> NewestLogs | None:
     if link.record.task_id is None or (link.observation is not None and link.observation.is_lost):
         return None
     try:
@@ -200,8 +202,8 @@ async def _find_logs(coder: CoderClient, link: Link) -> TaskLogs | None:
         return None
 
 
-def _recent_entries(logs: TaskLogs) -> list[AgentLogEntry]:
-    return excerpts.keep_recent(entries_of(logs))
+async def _recent_entries(logs: TaskLogs, longest: int = excerpts.MAX_LOG_CHARACTERS) -> list[AgentLogEntry]:
+    return await asyncio.to_thread(lambda: excerpts.keep_recent(entries_of(logs), longest))
 
 
 def _dump_cursor(cursor: Cursor | None) -> str:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import httpx
 
 from taskwire import transport
-from taskwire.coder import agent_places, errors, last_change, models, scopes
+from taskwire.coder import agent_places, errors, last_change, long_answers, models, scopes
 from taskwire.domain.errors import name_failing_system
 from taskwire.domain.text.agent_text import AgentText
 
@@ -230,11 +230,12 @@ class CoderClient:
         path = f"{_task_path(task)}/send"
         await self.request("send input", "POST", path, 204, {"input": text}, self.timeouts.send)
 
-    async def get_logs(self, task: str) -> models.TaskLogs:
-        """Return the whole log. If the task does not run, return the last messages before its pause."""
+    async def get_logs(self, task: str) -> long_answers.NewestLogs:
+        """Return the log, at most `MOST_LOG_ENTRIES` entries at its end. If the task does not run, return the
+        last messages before its pause."""
         agent_places.take_agent_place()
         body = await self._get("get logs", f"{_task_path(task)}/logs", seconds=self.timeouts.logs)
-        return models.parse(models.TaskLogs, body, "get logs")
+        return await long_answers.parse_logs(body)
 
     async def pause(self, task: str) -> models.Build:
         """Start and return a build that stops the workspace, even if it is stopped already."""
@@ -252,20 +253,14 @@ class CoderClient:
         return models.parse(models.Workspace, body, "get workspace")
 
     async def list_build_logs(self, build_id: str) -> tuple[models.BuildLog, ...]:
-        """Return a build's log, oldest line first."""
+        """Return the end of a build's log, oldest line first."""
         body = await self._get("list build logs", f"/workspacebuilds/{_quote_segment(build_id)}/logs")
-        return models.parse_list(models.BuildLog, body, "list build logs")
+        return await long_answers.parse_build_log(body)
 
     async def list_reports(self, agent_id: str, app_id: str) -> list[models.AgentReport]:
-        """Return all reports that the agent made through an app, oldest first; none without such an app."""
+        """Return the newest reports of an agent through an app, oldest first; none without such an app."""
         body = await self._get("list reports", f"/workspaceagents/{_quote_segment(agent_id)}")
-        agent = models.parse(models.Agent, body, "list reports")
-        reports = [report for app in agent.apps if app.id == app_id for report in app.statuses]
-        # Coder sends the newest report first. Its times are cut to microseconds, so reports with equal times
-        # must keep Coder's order.
-        reports.reverse()
-        reports.sort(key=lambda report: report.created_at)
-        return reports
+        return await long_answers.parse_reports(body, app_id)
 
     async def find_token_expiry(self) -> datetime | None:
         """Return when the session token expires; None if this account may not read that."""

@@ -9,6 +9,7 @@ the reply waits (`wait_or_give_up.py`). If the answer to a call is lost, `replie
 whether the reply has arrived.
 """
 
+import asyncio
 import contextlib
 from dataclasses import replace
 from functools import partial
@@ -312,7 +313,7 @@ class ReplyDeliverer:
                 return sent
             is_choice = prepared.number and await offers_number(self._deps, logs, prepared.number)
             text = prepared.number if is_choice else prepared.text
-            intent = SendIntent.create(reply_job.context, task, logs, text)
+            intent = await asyncio.to_thread(SendIntent.create, reply_job.context, task, logs, text)
             # The log may be long and the call may take long, so free the log's memory first.
             del logs
             unclear = await self._attempt_send(reply_job, task, intent, text)
@@ -375,9 +376,12 @@ class ReplyDeliverer:
 
         Return None if the agent has not received the reply.
         """
-        written, entries = moment_of(reply_job.reply.ts), entries_of(logs)
+        written, entries = moment_of(reply_job.reply.ts), await asyncio.to_thread(entries_of, logs)
         texts = [text for text in (prepared.text, prepared.number) if text]
-        found = {reconcile.find_input_without_mark(text, written, entries) for text in texts}
+        found = {
+            await asyncio.to_thread(reconcile.find_input_without_mark, text, written, entries)
+            for text in texts
+        }
         if found == {"not_there"}:
             return None
         if "there" in found:

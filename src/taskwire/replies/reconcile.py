@@ -5,6 +5,7 @@ input may still arrive, the log proves something only if it shows the input. If 
 person is asked. This module also reports an input that a stopped process may have sent a second time.
 """
 
+import asyncio
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Literal
@@ -158,7 +159,9 @@ class Reconciler:
             logs = await coder.get_logs(task.id)
         except (Refused, NotReady, AppUnreachable):
             return None
-        return None if logs.snapshot else reconcile.find_input(intent.marked, build, entries_of(logs))
+        if logs.snapshot:
+            return None
+        return await asyncio.to_thread(lambda: reconcile.find_input(intent.marked, build, entries_of(logs)))
 
 
 def _landing_end_ms(coder: CoderClient, intent: SendIntent) -> int:
@@ -213,8 +216,7 @@ async def _count_copies(coder: CoderClient, task_id: TaskId, marked: Mark) -> in
         logs = await coder.get_logs(task_id)
     except NoLogs:
         return None
-    return (
-        None
-        if logs.snapshot
-        else reconcile.count_copies(marked, task.workspace_build_number, entries_of(logs))
-    )
+    if logs.snapshot:
+        return None
+    build = task.workspace_build_number
+    return await asyncio.to_thread(lambda: reconcile.count_copies(marked, build, entries_of(logs)))

@@ -113,12 +113,13 @@ def excerpt_last_output(log: Sequence[AgentLogEntry], *, mask: Mask) -> Excerpt 
     return None
 
 
-def render_log(log: Sequence[AgentLogEntry]) -> str:
+def render_log(log: Sequence[AgentLogEntry], left_out: int = 0) -> str:
     """Return the whole log as one text for a file. The text is not masked.
 
     Only characters that a terminal does not show are removed. Each line of an input begins with `>`.
+    `left_out` is the number of older entries that `log` does not have. The first line says so.
     """
-    parts = []
+    parts = [f"… {left_out:,} older messages are left out above"] if left_out else []
     for line in sorted(log, key=lambda line: line.id):
         rows = [row.rstrip() for row in remove_escape_codes(line.text).split("\n")]
         text = "\n".join(f"> {row}".rstrip() if line.is_input else row for row in rows).strip("\n")
@@ -139,10 +140,11 @@ def keep_recent(
         if room <= 0 or lines <= 0:
             break
         text = _cut_beginning(line.text, room, lines)
-        kept.insert(0, line if text is line.text else replace(line, text=text))
+        kept.append(line if text is line.text else replace(line, text=text))
         # The loop ends at the entry that was cut, so no older entry is shown.
         room -= len(line.text)
         lines -= line.text.count("\n") + 1
+    kept.reverse()
     left_out = sum(len(line.text) for line in log) - sum(len(line.text) for line in kept)
     if left_out:
         note = f"… {left_out:,} characters are left out above\n"
