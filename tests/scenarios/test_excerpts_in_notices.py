@@ -1,6 +1,8 @@
 """The notice about an agent that has stopped shows an excerpt of the agent's text: readable, once, and
 harmless."""
 
+from taskwire.agent.log import MOST_WITH_STEPS
+from taskwire.state.retention import STEPS
 from taskwire_sandbox.coder.faults import Fault, bad_gateway
 from taskwire_sandbox.coder.steps import BuildPlan
 from taskwire_sandbox.coder.wire import Response
@@ -287,6 +289,26 @@ async def test_many_steps_come_as_a_file(world: World) -> None:
         f"<@{world.alice.id}> I read them all.\nDone: {TITLE}. Reply here if there is more to do.\n"
         "150 steps [Show steps]"
     ]
+
+
+async def test_the_steps_of_the_newest_notices_are_kept(world: World) -> None:
+    """An agent ends one turn after the other. The steps of the newest ten notices are stored, and no more."""
+    thread, task = await a_task(world)
+    for number in range(MOST_WITH_STEPS + 3):
+        task.becomes("working", "Next")
+        await world.polls()
+        task.says(f"⏺ Read(src/module_{number}.py)\n  ⎿  Read 60 lines\n\n⏺ Part {number} is ready.")
+        task.becomes("complete", f"Part {number}")
+        await world.polls()
+        await world.passes(seconds=31)
+    thread.new_messages()
+
+    pattern = world.keys.named("notes", STEPS, "*")
+    kept = [key async for key in world.connections.commands.scan_iter(pattern)]
+    await world.alice.clicks(thread, "Show steps")
+
+    assert len(kept) == MOST_WITH_STEPS
+    assert "Read(src/module_12.py)" in world.alice.reads()[0]
 
 
 async def test_steps_that_are_no_longer_kept_say_so(world: World) -> None:

@@ -1,4 +1,5 @@
 """Reads a task's log for people: the agent's new output since the last excerpt, or its latest output.
+The steps that a notice does not show are stored here too.
 
 A cursor stores how much of the log people have seen. A long log takes 200 ms to process. A worker thread
 (`asyncio.to_thread`) processes the log, so that the event loop does not stop.
@@ -26,6 +27,8 @@ from taskwire.domain.text.markdown import cut_at_block
 from taskwire.domain.text.message import AgentOutput
 from taskwire.messages import refusals
 from taskwire.outbox.coder_health import is_agent_forbidden
+from taskwire.queue.batch import Batch
+from taskwire.state.retention import STEPS
 from taskwire.telemetry import logger
 
 # How long a notice waits for its excerpt, in seconds. Coder waits 30 s for an agent that it cannot reach.
@@ -34,6 +37,9 @@ LOG_TIMEOUT_SECONDS = 8.0
 LONGEST_ANSWER = 3_000
 # In characters. The steps of a turn are stored for as long as their button works.
 LONGEST_STEPS = 100_000
+# Of how many notices of one task the steps are stored. An agent may end turn after turn without end.
+MOST_WITH_STEPS = 10
+WITH_STEPS = "with_steps"
 
 # How many lines Follow shows, and how many characters at the end of the log are read for them.
 LIVE_LINES = 12
@@ -150,6 +156,21 @@ async def offers_number(deps: Dependencies, logs: TaskLogs, number: str) -> bool
     output = _make_output(excerpt) if excerpt is not None else AgentOutput()
     choices = read_answer(output.answer, output.full_text).choices
     return any(choice.is_menu and choice.reply == number for choice in choices)
+
+
+async def keep_steps(
+    deps: Dependencies, batch: Batch, link: Link, key: str, steps_text: str, now_ms: int
+) -> Batch:
+    """Store the steps before an answer, under the key of the notice's button *Show steps*.
+
+    Of the task's oldest notices, forget the steps. Raises RedisError.
+    """
+    kept_ms = deps.writes.kept.excerpt_ms
+    earlier = [name for name in await deps.notes.list_counted(WITH_STEPS, link.id) if name != key]
+    for old in earlier[: max(0, len(earlier) - MOST_WITH_STEPS + 1)]:
+        deps.notes.forget_in(batch, STEPS, link.id, old)
+    deps.notes.count_in(batch, key, now_ms, MOST_WITH_STEPS, WITH_STEPS, link.id, ttl_ms=kept_ms)
+    return deps.notes.keep_in(batch, steps_text, STEPS, link.id, key, ttl_ms=kept_ms)
 
 
 async def read_full_log(coder: CoderClient, link: Link) -> FullLog:

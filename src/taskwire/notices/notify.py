@@ -8,7 +8,7 @@ It may contain an excerpt of the agent's log. It mentions only the task's owner 
 from datetime import datetime
 
 from taskwire.agent.input import AgentInput
-from taskwire.agent.log import read_end_cursor, read_new_output
+from taskwire.agent.log import keep_steps, read_end_cursor, read_new_output
 from taskwire.agent.observing import (
     ReportSource,
     find_report_source,
@@ -71,7 +71,6 @@ from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 from taskwire.slack.metadata import Metadata
-from taskwire.state.retention import STEPS
 from taskwire.telemetry import logger
 from taskwire.waiting_replies.undelivered import list_held, return_replies, with_waiting_reply
 
@@ -257,7 +256,7 @@ class Notifier:
         if isinstance(posted, Outcome):
             outcome = posted
         else:
-            batch = self._record_output(Batch(), link, context.job.id, written or AgentOutput())
+            batch = await self._record_output(Batch(), link, context, written or AgentOutput())
             if build_summary.why:
                 self._deps.writes.set_field(
                     batch, link.id, "build_failure", f"{notice.build} {build_summary.why}"
@@ -398,7 +397,9 @@ class Notifier:
             )
         )
 
-    def _record_output(self, batch: Batch, link: Link, name: str, written: AgentOutput) -> Batch:
+    async def _record_output(
+        self, batch: Batch, link: Link, context: JobContext, written: AgentOutput
+    ) -> Batch:
         """Record how much of the agent's log was shown, and its steps. Return the batch.
 
         If the message shows only a part of the agent's text, share the whole text as a file.
@@ -406,12 +407,11 @@ class Notifier:
         if written.cursor:
             self._deps.writes.set_field(batch, link.id, "cursor", written.cursor)
         if written.steps_text:
-            key = questions.get_key(questions.get_message_id(link, name))
-            kept_ms = self._deps.writes.kept.excerpt_ms
-            self._deps.notes.keep_in(batch, written.steps_text, STEPS, link.id, key, ttl_ms=kept_ms)
+            key = questions.get_key(questions.get_message_id(link, context.job.id))
+            await keep_steps(self._deps, batch, link, key, written.steps_text, context.now_ms)
         if written.full_text:
             share = share_answer if written.answer else share_log
-            share(link, name, written.full_text, batch)
+            share(link, context.job.id, written.full_text, batch)
         return batch
 
 
