@@ -7,7 +7,7 @@ record has been written.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self, TypeVar
 
@@ -286,9 +286,12 @@ class JobContext:
         self.is_outcome_unknown, self.has_taken_effect = False, True
         return result
 
-    async def write(self, batch: Batch) -> None:
-        """Write a batch while the job goes on. Raise LeaseLost if another process has the lease."""
-        await self._queues.write_under_lease(self.lease, batch)
+    async def write(self, batch: Batch, unchanged: Mapping[str, str] | None = None) -> None:
+        """Write a batch while the job goes on. Raise LeaseLost if another process has the lease.
+
+        `unchanged` is as in `Queues.write_under_lease`. Raise TryLater if it has changed.
+        """
+        await self._queues.write_under_lease(self.lease, batch, unchanged)
 
     @contextlib.asynccontextmanager
     async def _renewing_intent(self, intent: str, seconds: float) -> AsyncIterator[None]:

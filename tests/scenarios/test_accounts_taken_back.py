@@ -1,11 +1,14 @@
 """A person connects a Coder account that another person has connected, and whose token Coder refuses now."""
 
+import asyncio
+
 import pytest
 
 from taskwire.domain.ids import UserId
 from taskwire.job_context import JobContext
 from taskwire.queue.batch import Batch
 from taskwire.state.accounts import ConnectedAccount
+from taskwire.tasks import connect
 from taskwire.tasks.connect import CLAIM_MS, AccountConnector
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import server_error
@@ -18,6 +21,9 @@ from .waiting import a_busy_agent
 from .world import CARD_SECONDS, World
 
 __all__ = ["both"]
+
+# How often two people connect one Coder user at once.
+ROUNDS, MINUTE_SECONDS = 3, 60.0
 
 TAKEN = (
     "Alice has connected *alice*, and an account belongs to one person. Ask them to type `/task disconnect`."
@@ -216,3 +222,38 @@ async def test_a_person_who_has_just_reconnected_loses_nothing(
     assert both.bob.reads()[-1] == TAKEN
     assert direct_messages(both, "alice") == []
     assert "You have no tasks" in both.alice.reads()[-1]
+
+
+async def test_of_two_people_who_connect_one_coder_user_at_once_one_wins(
+    both: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alice and Bob connect the Coder user `carol` in the same moment, again and again. Each claim ends at
+    once, as if Coder's answers took longer than a claim lasts. Coder makes no new tokens, so both keep those
+    that they have pasted. Each time, one of them is connected, and the other is refused."""
+    monkeypatch.setattr(connect, "CLAIM_MS", 1)
+    both.coder.plan_fault("tokens.create", server_error("Not now.", 400), times=None)
+    both.person("carol")
+    people, accounts = (both.alice, both.bob), both.bot.parts.deps.accounts
+    for _ in range(ROUNDS):
+        for person in people:
+            await person.types("/task connect")
+            await person.presses("Paste the token")
+        views = [both.slack.views(person.id)[-1] for person in people]
+        tokens = [both.coder.add_token("carol") for _ in people]
+
+        await asyncio.gather(
+            *(
+                both.slack.submit(person.id, view, {"account.token": token})
+                for person, view, token in zip(people, views, tokens, strict=True)
+            )
+        )
+        await both.passes(MINUTE_SECONDS)
+
+        [winner] = [person for person in people if await accounts.find(UserId(person.id)) is not None]
+        told = {person: person.reads()[-1] for person in people}
+        [loser] = [person for person in people if person is not winner]
+        assert told[winner].startswith("Connected: you are *carol* in Coder.")
+        assert told[loser].startswith(f"{winner.name.title()} has connected *carol*")
+        assert len(scopes_of(both, "carol")) == 1
+        await winner.types("/task disconnect")
+        winner.reads()

@@ -6,7 +6,7 @@ explains what each call protects against. The jobs of a queue run in order. Each
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from taskwire.domain.audit import WrittenEntry
+from taskwire.domain.errors import TryLater
 from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.queues import QueueName
 from taskwire.queue import data_loss_detector, formats
@@ -331,8 +332,18 @@ class Queues:
             raise CannotRead(error) from error
         return batch
 
-    async def write_under_lease(self, acquired: Acquired, batch: Batch) -> None:
-        """Write a batch if this worker still has the lease. Raises LeaseLost otherwise."""
+    async def write_under_lease(
+        self, acquired: Acquired, batch: Batch, unchanged: Mapping[str, str] | None = None
+    ) -> None:
+        """Write a batch if this worker still has the lease. Raises LeaseLost otherwise.
+
+        `unchanged` maps keys to the values that the worker has read, or to an empty text for a key that did
+        not exist. Raises TryLater, and writes nothing, if one of these keys has another value now.
+        """
         words = (acquired.name, acquired.token, batch.encoded(self._mask_stored))
-        if await self._write_under_lease(*words) == "lost":
+        read = [word for pair in (unchanged or {}).items() for word in pair]
+        written = await self._write_under_lease(*words, *read)
+        if written == "lost":
             raise LeaseLost
+        if written == "changed":
+            raise TryLater("what this write depends on has changed")

@@ -124,6 +124,16 @@ class AccountStore:
         account = await self.find(person) if person else None
         return person if account is not None and account.user_id == user_id else None
 
+    async def read_records(self, user_id: str, *people: UserId) -> dict[str, str]:
+        """Return what Redis has at the keys of a Coder user's person and of these people's accounts.
+
+        A write that depends on them can then say so (`JobContext.write`). A key without a value is empty.
+        """
+        keys = [self._keys.named("account_of", user_id)]
+        keys += [self._keys.named("account", person) for person in people]
+        kept = cast("list[str | None]", await self._redis.mget(keys))
+        return {key: value or "" for key, value in zip(keys, kept, strict=True)}
+
     def write(self, batch: Batch, account: ConnectedAccount) -> Batch:
         """Store an account."""
         key = self._keys.named("account", account.person)

@@ -135,7 +135,12 @@ class AccountConnector:
         own = self._deps.service_coder.for_person(token, person)
         ends = await own.find_token_expiry()
         connected = found.model_copy(update={"token": token, "expires_at_ms": to_ms(ends) if ends else 0})
-        await self.store(context, connected, former, lost)
+        try:
+            await self.store(context, connected, former, lost)
+        except TryLater:
+            if token != pasted_token:  # The next try may be refused, and would leave this token.
+                await delete_quietly(pasted, own.key_id)
+            raise
         return await self._finish(work, connected, pasted_token, has_other_address(profile, user))
 
     async def store(
@@ -150,8 +155,7 @@ class AccountConnector:
         The former account's token is deleted later. `lost` is the account of another person that the new
         account replaces too, because Coder refuses its token.
         """
-        batch = Batch()
-        await self._require_claim(connected, lost)
+        batch, read = Batch(), await self._require_claim(connected, lost)
         if lost is not None:
             await self._remove_lost(lost, connected, batch)
         if former is not None:
@@ -160,21 +164,27 @@ class AccountConnector:
             self._deps.accounts.remove(batch, former)
         if former is not None and former.key_id != connected.key_id:
             delete_later(self._deps, batch, former, context.job.id)
-        await context.write(self._deps.accounts.write(batch, connected))
+        await context.write(self._deps.accounts.write(batch, connected), read)
         _log.info(
             "account connected", person=connected.person, coder_user=connected.user_id, job=context.job.id
         )
 
-    async def _require_claim(self, connected: ConnectedAccount, lost: ConnectedAccount | None) -> None:
-        """Raise TryLater if another person has claimed the same Coder user since this person's claim.
+    async def _require_claim(self, found: ConnectedAccount, lost: ConnectedAccount | None) -> dict[str, str]:
+        """Return the records that must be unchanged when the account is stored.
 
-        Also raise it if `lost` was connected again since then. The next try then claims the user again.
+        Raise TryLater if another person has claimed or connected the same Coder user since this person's
+        claim, or if `lost` was connected again. The next try then claims the user again.
         """
-        claimant = await self._deps.notes.find("account_claim", connected.user_id)
+        user, others = found.user_id, [lost.person] if lost is not None else []
+        read = await self._deps.accounts.read_records(user, *others)
+        claimant = await self._deps.notes.find("account_claim", user)
+        holder = await self._deps.accounts.find_person(user)
         held = await self._deps.accounts.find(lost.person) if lost is not None else None
         is_changed = lost is not None and held is not None and held.key_id != lost.key_id
-        if claimant not in (None, connected.person) or is_changed:
+        is_taken = holder not in (None, found.person, *others)
+        if claimant not in (None, found.person) or is_taken or is_changed:
             raise TryLater(CLAIMED)
+        return read
 
     async def _remove_lost(self, lost: ConnectedAccount, by: ConnectedAccount, batch: Batch) -> None:
         """Remove the account of a person whose token Coder refuses, and tell them who has connected it.
