@@ -40,6 +40,9 @@ CARD_KIND = "card"
 _NO_CARD, NO_CARD_TTL_MS = "no_card", 600_000
 # The note that names the job that waits for the next place for the searches of one person.
 _NEXT_SEARCH = "next_search"
+# The note that lists the threads for which searches of one person wait, and the most of them. A further
+# search ends at once. Several that begin at the same moment may exceed the limit by a few.
+_SEARCHES, MOST_SEARCHES, SEARCHES_TTL_MS = "searches", 100, 3_600_000
 # Another search of this person that finds no place in Slack's limits runs again after this time. Many
 # searches may wait.
 WITHOUT_PLACE_SECONDS = 30.0
@@ -59,11 +62,26 @@ class LostThreads:
         return (Handler.without_link(FindThread, self.find),)
 
     async def find(self, context: JobContext) -> Outcome:
-        """Look at the card of an unknown thread.
+        """Look at the card of an unknown thread, unless too many searches of the same person wait.
 
         Restore the thread's link, or say in the thread why that is not possible.
         """
         work = context.work(FindThread)
+        place, counted = f"{work.channel}:{work.thread_ts}", (_SEARCHES, work.person)
+        waiting = await self._deps.notes.list_counted(*counted)
+        if place not in waiting:
+            if len(waiting) >= MOST_SEARCHES:
+                _log.warning("too many searches of one person wait, thread stays unknown", person=work.person)
+                return done()
+            batch = self._deps.notes.count_in(
+                Batch(), place, context.now_ms, MOST_SEARCHES, *counted, ttl_ms=SEARCHES_TTL_MS
+            )
+            await context.write(batch)
+        outcome = await self._find(context, work)
+        self._deps.notes.uncount_in(outcome.batch, place, *counted)
+        return outcome
+
+    async def _find(self, context: JobContext, work: FindThread) -> Outcome:
         thread = ThreadRef(work.channel, work.thread_ts)
         known = await self._deps.links.find_by_thread(thread)
         if known is not None:
