@@ -117,6 +117,13 @@ class Settings(SecretSettings, PolicySettings, OAuthSettings):
             raise ValueError("must be one word of plain letters, digits and signs")
         return value
 
+    @field_validator("admin_token")
+    @classmethod
+    def _require_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SAFE_TOKEN_LENGTH:
+            raise ValueError(f"must have at least {SAFE_TOKEN_LENGTH} characters, so that nobody guesses it")
+        return value
+
     @field_validator("slack_bot_token")
     @classmethod
     def _check_bot_token(cls, value: SecretStr) -> SecretStr:
@@ -422,13 +429,11 @@ def from_values(values: Mapping[str, str]) -> Settings:
 
 
 def list_short_tokens(settings: Settings) -> list[str]:
-    """Return a sentence for each token that the operator chose and that is short enough to guess."""
-    made = {"TASKWIRE_ADMIN_TOKEN": settings.admin_token, "TASKWIRE_WEBHOOK_TOKEN": settings.webhook_token}
-    return [
-        f"{name} has fewer than {SAFE_TOKEN_LENGTH} characters: set a longer one, which nobody can guess."
-        for name, token in made.items()
-        if token is not None and len(token.get_secret_value()) < SAFE_TOKEN_LENGTH
-    ]
+    """Return a sentence for each token that is accepted although it is short enough to guess."""
+    token, longer = settings.webhook_token, "set a longer one, which nobody can guess."
+    if token is None or len(token.get_secret_value()) >= SAFE_TOKEN_LENGTH:
+        return []
+    return [f"TASKWIRE_WEBHOOK_TOKEN has fewer than {SAFE_TOKEN_LENGTH} characters: {longer}"]
 
 
 def host_and_port(address: str) -> tuple[str, int]:

@@ -408,13 +408,13 @@ async def test_no_administrators_are_worth_a_note(place: Place) -> None:
 
 
 async def test_a_short_token_is_worth_a_note(place: Place) -> None:
-    """If the operator has made a short token for TASKWIRE_ADMIN_TOKEN, doctor notes that somebody could guess
-    it."""
-    code, said = await doctor(place, TASKWIRE_ADMIN_TOKEN="adm1n-pw")
+    """If the operator has made a short token for TASKWIRE_WEBHOOK_TOKEN, doctor notes that somebody could
+    guess it."""
+    code, said = await doctor(place, TASKWIRE_WEBHOOK_TOKEN="w3bhook")
 
     assert (
-        "note   Settings         TASKWIRE_ADMIN_TOKEN has fewer than 16 characters: set a longer one, which "
-        "nobody can guess.\n"
+        "note   Settings         TASKWIRE_WEBHOOK_TOKEN has fewer than 16 characters: set a longer one, "
+        "which nobody can guess.\n"
     ) in said
     assert code == 0
 

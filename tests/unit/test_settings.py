@@ -110,6 +110,7 @@ WRONG = [
     ("TASKWIRE_HTTP_ADDR", "127.0.0.1:http", PLACE),
     ("TASKWIRE_ADMIN_ADDR", "9090", PLACE),
     ("TASKWIRE_ADMIN_TOKEN", "two words", "it must be one word of plain letters, digits and signs."),
+    ("TASKWIRE_ADMIN_TOKEN", 15 * "a", "it must have at least 16 characters, so that nobody guesses it."),
     ("TASKWIRE_POLL_INTERVAL", "0.1", "it must be at least 0.2 seconds."),
     ("TASKWIRE_POLL_INTERVAL", "5s", SECONDS),
     ("TASKWIRE_POLL_INTERVAL", "nan", SECONDS),
@@ -431,7 +432,7 @@ def test_where_the_store_is_may_be_said(url: str) -> None:
     ("name", "value", "prefix", "what"),
     [
         ("REDIS_URL", "redis://:taskwire-dev@localhost", "taskwire-dev", "the password in REDIS_URL"),
-        ("TASKWIRE_ADMIN_TOKEN", "adm1n-pw", "tw.adm1n-pw.x", "TASKWIRE_ADMIN_TOKEN"),
+        ("TASKWIRE_ADMIN_TOKEN", "adm1n-pw-of-ours", "tw.adm1n-pw-of-ours.x", "TASKWIRE_ADMIN_TOKEN"),
     ],
 )
 def test_a_prefix_that_holds_a_token_is_refused(name: str, value: str, prefix: str, what: str) -> None:
