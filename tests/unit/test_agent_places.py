@@ -1,4 +1,5 @@
-"""Jobs that call agents have half of a process's places, and those for agents of one owner a quarter."""
+"""Jobs that call agents have half of a process's places, and those for agents of one owner a quarter. The
+last four places are for owners who hold none."""
 
 import contextlib
 
@@ -19,15 +20,16 @@ def _starts(places: AgentPlaces, open_jobs: contextlib.ExitStack, owner: str, jo
     return found
 
 
-def test_one_owner_has_half_of_the_places_and_all_owners_together_have_the_rest() -> None:
+def test_two_owners_leave_places_to_others() -> None:
     places = AgentPlaces()
 
     with contextlib.ExitStack() as jobs:
-        found = [_starts(places, jobs, owner, 10) for owner in ("alice", "bob", "carol")]
+        people = ("alice", "bob", "carol", "dave", "erin", "frank", "grace")
+        found = [_starts(places, jobs, owner, 10) for owner in people]
     with contextlib.ExitStack() as jobs:
         found_after_their_end = _starts(places, jobs, "alice", 10)
 
-    assert found == [8, 8, 0]
+    assert found == [8, 4, 1, 1, 1, 1, 0]
     assert found_after_their_end == 8
 
 

@@ -3,7 +3,8 @@
 Coder may need a minute to answer a call to an agent that does not answer (`CoderTimeouts`). Such calls must
 not take all places for jobs, because everybody's stops, commands and private answers need these places. So
 jobs with calls to agents have only a part of the places, and jobs for the agents of one owner only a part of
-that part. A job takes its place at its first call to an agent, and keeps it until the job ends. A job that
+that part. The last of these places are for owners who hold none, so that a few owners together cannot fill
+them. A job takes its place at its first call to an agent, and keeps it until the job ends. A job that
 finds no place raises `NoAgentPlace` and runs again soon, so meanwhile it holds no place at all.
 
 Calls outside of jobs need no place.
@@ -21,6 +22,8 @@ from taskwire.domain.errors import NoPlace
 # How many jobs of a process may be in calls to agents, and how many of them for the agents of one owner. A
 # process has 32 places for jobs (`worker.MAX_CONCURRENT_JOBS`).
 MAX_AGENT_JOBS, MAX_AGENT_JOBS_OF_OWNER = 16, 8
+# How many of the places are only for owners whose agents no other job of the process calls.
+AGENT_JOBS_OF_NEW_OWNERS = 4
 # A job without a place runs again after a time between these, in seconds. The times differ, so that no job
 # always comes too late.
 SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 4.0
@@ -51,8 +54,10 @@ class AgentPlaces:
             job.end()
 
     def take(self, owner: str) -> None:
-        """Take a place. Raise `NoAgentPlace` if none is free."""
-        if self._held.total() >= MAX_AGENT_JOBS or self._held[owner] >= MAX_AGENT_JOBS_OF_OWNER:
+        """Take a place. Raise `NoAgentPlace` if none is free for this owner."""
+        own = self._held[owner]
+        most = MAX_AGENT_JOBS - AGENT_JOBS_OF_NEW_OWNERS if own else MAX_AGENT_JOBS
+        if self._held.total() >= most or own >= MAX_AGENT_JOBS_OF_OWNER:
             seconds = random.uniform(SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)  # noqa: S311 - jitter
             raise NoAgentPlace("too many jobs are in calls to agents", seconds)
         self._held[owner] += 1
