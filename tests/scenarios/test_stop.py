@@ -2,6 +2,7 @@
 
 import pytest
 
+from taskwire.domain.ids import TaskId
 from taskwire_sandbox.coder.steps import BuildPlan
 from taskwire_sandbox.slack import Attachment
 
@@ -171,6 +172,25 @@ async def test_a_bare_pause_that_waits_is_taken_back_by_the_button(world: World)
     assert (task.status, task.inputs, thread.receipt(word)) == ("paused", [], [])
     assert len(world.alice.reads()) == 1
     assert thread.new_messages() == []
+
+
+async def test_a_made_up_press_takes_no_reply_of_somebody_else_back(world: World) -> None:
+    """Alice's reply waits for a busy agent. Bob may steer her task, and makes up a press of *Stop the task*
+    that names her reply. The task stops, and her reply waits as after any other pause."""
+    thread, task = await a_busy_agent(world)
+    await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")
+    reply = await world.alice.replies(thread, "do not delete the database")
+    await world.passes(seconds=10)
+    link = await world.bot.parts.deps.links.find_by_task(TaskId(task.id))
+    assert link is not None
+
+    await world.bob.presses_made_up("task.pause", f"{link.id} reply:{reply}")
+    await world.passes(seconds=10)
+
+    assert (task.status, task.inputs, thread.receipt(reply)) == ("paused", [], ["hourglass_flowing_sand"])
+    assert thread.new_messages() == ["Pausing. 1 reply waits.\n[Resume and send] [Drop the reply]"]
+    assert world.bob.reads() == [PAUSING]
+    assert (len(world.bob.hears()), len(world.alice.reads())) == (1, 1)
 
 
 async def test_a_word_that_was_meant_as_text_is_sent_in_its_place(world: World) -> None:

@@ -117,7 +117,7 @@ class PauseAndResume:
         """
         word = work.reply_id
         if work.is_offered_stop:
-            return word if await take_back_word(self._deps, link, word, batch) else ""
+            return word if await take_back_word(self._deps, link, work, batch) else ""
         if word and await is_between_people(self._deps, link, word):
             self._deps.writes.forget_reply(batch, link.id, word)
             return ""
@@ -132,7 +132,7 @@ class PauseAndResume:
         """
         settings = await self._deps.channel_settings.get(link.record.channel)
         batch = Batch()
-        await take_back_word(self._deps, link, work.reply_id, batch)
+        await take_back_word(self._deps, link, work, batch)
         words = answers.task_already_paused(link, is_resumed_by_reply=settings.is_resumed_by_reply)
         return done(batch, (work.requester, words))
 

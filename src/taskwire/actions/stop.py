@@ -64,15 +64,16 @@ async def take_as_reply(deps: Dependencies, people: People, link: Link, work: Ac
     return done(batch.append(to_coder(link.id), job, score=no_agent_score(reply.ts)))
 
 
-async def take_back_word(deps: Dependencies, link: Link, job_id: str, batch: Batch) -> bool:
+async def take_back_word(deps: Dependencies, link: Link, work: Act, batch: Batch) -> bool:
     """Take a reply that is only `pause` out of the queue, after its author has pressed *Stop the task*.
 
     The reply's text is kept, so that a person can still send it to the agent. Return False if the agent may
-    have got the reply already.
+    have got the reply already, or if somebody else has written it: a press can be made up.
     """
+    job_id = work.reply_id
     waiting = find_reply(await deps.links.list_waiting(link.id), job_id)
     reply = waiting or find_reply(await deps.links.list_held(link.id), job_id)
-    if reply is None or reply.question:
+    if reply is None or reply.question or reply.person != work.requester.person:
         return False
     if waiting is not None:
         batch.drop(to_coder(link.id), job_id)
