@@ -173,6 +173,21 @@ async def test_a_working_account_is_not_taken_after_a_suspension(both: World) ->
     thread.new_messages()
 
 
+async def test_an_account_is_not_taken_during_a_suspension(both: World) -> None:
+    """Coder suspends Alice in the moment in which Mallory connects her Coder user with a token. Alice's own
+    token is not lost, so the account stays hers."""
+    mallory = both.person("mallory")
+    await both.slack.join(mallory.id, "general")
+    await connects(both, both.alice)
+    await mallory.types("/task connect")
+    suspended = server_error('User is not active (status = "suspended").', status=401)
+    both.coder.plan_fault("users.get", suspended, skips=2)
+
+    await pastes(both, mallory, both.coder.add_token("alice"))
+
+    assert mallory.reads()[-1] == TAKEN
+
+
 async def test_a_person_does_not_reconnect_while_another_one_connects_the_same_user(both: World) -> None:
     """Bob is connecting the Coder user `alice`, whose token Coder refuses. Alice reconnects in this moment.
     Her request waits until Bob's has ended."""

@@ -5,11 +5,19 @@ service account, a task is watched with the account of its owner (`polling/perso
 service account, every task is watched, and no card shows this.
 """
 
+from collections.abc import Iterable
+
 from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import UserId, to_ms
 from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.queues import live, to_coder, to_thread, waiting_requests
 from taskwire.outbox.enqueue import draw
+from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.queue.batch import Batch
+
+# The longest delay of jobs that wait for an account. They run at once when the account is connected.
+LONGEST_WAIT_MS = DAY_MS
 
 
 async def find_unwatched_since(deps: Dependencies, link: Link) -> int | None:
@@ -35,6 +43,23 @@ async def show_absence(deps: Dependencies, person: UserId, batch: Batch) -> list
         return []
     deps.accounts.note_away(batch, person, to_ms(deps.slack.now()))
     return await draw_cards_of(deps, person, batch)
+
+
+async def end_absence(deps: Dependencies, person: UserId, batch: Batch) -> None:
+    """Record that Coder accepts the person's account. What has waited for the account runs now."""
+    deps.accounts.forget_away(batch, person)
+    deps.notes.forget_in(batch, "told", "account", person)
+    await refresh_home_if_kept(deps, person, batch)
+    batch.hasten(waiting_requests(person), "", LONGEST_WAIT_MS)
+    await draw_cards_of(deps, person, batch)
+    hasten_jobs_of(await deps.links.list_of(person), batch)
+
+
+def hasten_jobs_of(links: Iterable[Link], batch: Batch) -> None:
+    """Run the jobs of these links that wait for an account."""
+    for link in links:
+        for queue in (to_coder(link.id), to_thread(link.id), live(link.id)):
+            batch.hasten(queue, "", LONGEST_WAIT_MS)
 
 
 async def draw_cards_of(deps: Dependencies, person: UserId, batch: Batch) -> list[Link]:

@@ -160,19 +160,31 @@ async def _list_others(deps: Dependencies, person: UserId) -> list[UserId]:
 async def renew_if_possible(deps: Dependencies, error: AccountProblem, batch: Batch) -> bool:
     """Append a job that renews the refused token of a person's account, if the account has a refresh token.
 
-    Return whether the job was appended.
+    Return whether the job was appended. A suspended user gets new tokens from Coder too, but Coder refuses
+    these tokens as well. So nothing is renewed because of a suspension.
     """
-    if not isinstance(error, PersonTokenRefused) or not error.key_id:
+    if not isinstance(error, PersonTokenRefused) or not error.key_id or error.answer.says_suspended:
         return False
     person = UserId(error.person)
     known = await deps.accounts.find(person)
-    if known is None or known.key_id != error.key_id or known.is_refused or not known.refresh_token:
+    if known is None or known.key_id != error.key_id or not known.refresh_token:
         return False
-    _note_suspension(deps, error, known.username, batch)
+    if known.is_refused and not await _has_expired_while_suspended(deps, error):
+        return False
     job = Job(id=f"renew:{known.key_id}", work=RenewToken(person=person, key_id=known.key_id))
     batch.append(account(person), job, score="due")
     batch.hasten(account(person), "renew:", LONGEST_RENEWAL_WAIT_MS)
     return True
+
+
+async def _has_expired_while_suspended(deps: Dependencies, error: PersonTokenRefused) -> bool:
+    """Return whether Coder refuses a token now that it had refused because of a suspension before.
+
+    The suspension may be over. Only a new token tells.
+    """
+    if error.is_remembered or deps.oauth is None:
+        return False
+    return await deps.accounts.find_suspended(UserId(error.person)) is not None
 
 
 async def was_replaced(deps: Dependencies, error: AccountProblem) -> bool:
@@ -218,22 +230,18 @@ async def start_renewal(deps: Dependencies, error: AccountProblem) -> bool:
 
 
 async def note_refusal(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:
-    """Record that Coder no longer accepts a person's token, if the person has connected an account."""
-    if isinstance(error, PersonTokenRefused) and error.key_id:
-        person = UserId(error.person)
-        known = await deps.accounts.find(person)
+    """Record that Coder no longer accepts a person's token, if the person's account still has this token."""
+    if not isinstance(error, PersonTokenRefused) or not error.key_id:
+        return
+    person = UserId(error.person)
+    known = await deps.accounts.find(person)
+    if known is not None and known.key_id == error.key_id:
         deps.accounts.mark_refused(batch, person, error.key_id)
-        if known is not None and known.key_id == error.key_id:
-            _note_suspension(deps, error, known.username, batch)
-        await refresh_home_if_kept(deps, person, batch)
-        if known is not None and known.key_id == error.key_id and not known.is_refused:
+        if error.answer.says_suspended:
+            deps.accounts.note_suspended(batch, person, known.username)
+        if not known.is_refused:
             await show_absence(deps, person, batch)
-
-
-def _note_suspension(deps: Dependencies, error: PersonTokenRefused, username: str, batch: Batch) -> None:
-    """Remember it if Coder has refused the token because the person's user is suspended."""
-    if error.answer.says_suspended:
-        deps.accounts.note_suspended(batch, UserId(error.person), username)
+    await refresh_home_if_kept(deps, person, batch)
 
 
 async def tell_of_account(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:

@@ -172,19 +172,21 @@ class Accounts:
         PersonTokenRefused if Coder refuses the token, Suspended if the account is known to be suspended, and
         AccountNeeded if Coder no longer has the user.
 
-        With a service account, the end of a suspension is noticed. A token that was refused during the
-        suspension is then tried once more.
+        The end of a suspension is noticed: a token that was refused during the suspension is tried again.
+        With a service account, it is tried once the user is active.
         """
         try:
             found = await directory.list_users(own.user_id, self.make_client(own))
         except PersonTokenRefused as error:
             await self.note_if_suspended(own, error)
-            active = await self._find_active(own, error, directory) if self.has_service else None
-            if active is None or error.answer.says_suspended:
+            if self.has_service:
+                active = await self._find_active(own, error, directory)
+                if active is None or error.answer.says_suspended or not await self.is_accepted_again(own):
+                    raise
+                return active
+            if not error.is_remembered or not await self.is_accepted_again(own):
                 raise
-            if not await self._is_accepted_again(own):
-                raise
-            return active
+            found = await directory.list_users(own.user_id, self._make_new_client(own))
         return _require_active(own, found)
 
     async def _find_active(
@@ -203,21 +205,31 @@ class Accounts:
             return None
         return _require_active(own, found)
 
-    async def _is_accepted_again(self, own: ConnectedAccount) -> bool:
+    async def is_accepted_again(self, own: ConnectedAccount) -> bool:
         """Return whether Coder accepts a token again that it has refused during a suspension.
 
-        The user is active now. If no suspension is recorded, Coder is not asked. Raise the client's error if
-        Coder does not answer: the suspension then stays recorded, and the next request tries again.
+        With a service account, call this only if the user is active now. If no suspension is recorded, Coder
+        is not asked. Raise PersonTokenRefused if the token has expired meanwhile and can be renewed. Raise
+        the client's error too if Coder does not answer: the suspension then stays recorded, and the next
+        request tries again.
         """
         if await self._deps.accounts.find_suspended(own.person) is None:
             return False
-        batch = self._deps.accounts.forget_suspended(Batch(), own.person)
+        batch = Batch()
         try:
-            await self._deps.service_coder.for_person(own.token, own.person).get_own_user()
+            await self._make_new_client(own).get_own_user()
         except PersonTokenRefused as error:
-            if not error.answer.says_suspended:
+            if error.answer.says_suspended:
+                return False
+            if self.has_service:
+                self._deps.accounts.forget_suspended(batch, own.person)
+                if own.refresh_token:
+                    self._deps.accounts.forget_refused(batch, own.person)
                 await self._deps.queues.write(batch)
+            if own.refresh_token:
+                raise
             return False
+        self._deps.accounts.forget_suspended(batch, own.person)
         await self._deps.queues.write(self._deps.accounts.forget_refused(batch, own.person))
         return True
 
@@ -299,6 +311,10 @@ class Accounts:
         return self._deps.service_coder.for_person(
             account.token, account.person, is_refused=account.is_refused
         )
+
+    def _make_new_client(self, account: ConnectedAccount) -> CoderClient:
+        """Return the client of a connected account. It asks Coder, also if Coder refused the token before."""
+        return self._deps.service_coder.for_person(account.token, account.person)
 
 
 def _require_active(own: ConnectedAccount, found: Sequence[CoderAccount]) -> CoderAccount:

@@ -4,8 +4,9 @@ Only the accounts of people who own linked tasks are polled. A round polls each 
 requests of a round are spread over the interval: `poll` makes a few requests, and returns the seconds until
 its next call. So a thousand accounts cause no burst. Only one replica at a time makes a round.
 
-If the account of a task's owner is not connected or is refused, the task is not polled. The owner is told. A
-hint is a message of Coder that a task has changed. It starts a poll early.
+If the account of a task's owner is not connected or is refused, the task is not polled. The owner is told. If
+the account was suspended, Coder is asked every few minutes whether it is active again. A hint is a message of
+Coder that a task has changed. It starts a poll early.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from taskwire.domain.ids import LinkId, UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.outbox.coder_health import CoderHealth
 from taskwire.outbox.direct_messages import AdminAlerts
+from taskwire.outbox.owner_absence import end_absence
 from taskwire.outbox.waiting_requests import note_refusal, renew_if_possible, tell_of_account
 from taskwire.people.accounts import Accounts
 from taskwire.polling.poller import MAX_LEASE_MARGIN_MS, POLL_FRESH_MS, POLL_LEASE_MS, Poller
@@ -39,6 +41,8 @@ ROUNDS = "people"
 # The shortest time between two parts of a round, and how many requests of one part run at once.
 SHORTEST_PAUSE_SECONDS = 0.2
 MOST_CONCURRENT_POLLS = 8
+# Whether the suspension of an owner is over is asked once in this time.
+SUSPENSION_ASKED_MS = 5 * 60_000
 
 _log = logger("taskwire.polling.personal_poller")
 
@@ -180,11 +184,13 @@ class PersonalPoller:
         person's account is not connected or is refused, or if another process has made a later poll.
         """
         account = await self._accounts.find(person)
-        if account is None or account.is_refused:
+        if account is None or (account.is_refused and not await self._is_asked_again(person)):
             return False
         started, linked = time.monotonic(), self._list_own(account, self._tasks[person])
-        client = await self._accounts.get_client(person)
         try:
+            if account.is_refused and not await self._accounts.is_accepted_again(account):
+                return False
+            client = await self._accounts.get_client(person)
             body = await client.list_tasks_raw("owner:me")
             seen = await self._readers[person].read(poll, body, linked)
             if isinstance(seen, ReadList):
@@ -209,7 +215,24 @@ class PersonalPoller:
             return error
         self._metrics.polls.labels(seen).inc()
         self._metrics.poll_seconds.observe(time.monotonic() - started)
+        await self._end_absence(person)
         return seen != "overtaken"
+
+    async def _is_asked_again(self, person: UserId) -> bool:
+        """Return whether Coder is asked about a refused account again now.
+
+        It is, every few minutes, if Coder has refused the account as suspended: the suspension may be over.
+        """
+        if await self._deps.accounts.find_suspended(person) is None:
+            return False
+        return await self._deps.notes.keep_if_new("suspension_asked", person, ttl_ms=SUSPENSION_ASKED_MS)
+
+    async def _end_absence(self, person: UserId) -> None:
+        """Let everything go on that has waited for an account which Coder accepts again."""
+        if await self._deps.accounts.find_away_since(person):
+            batch = Batch()
+            await end_absence(self._deps, person, batch)
+            await self._deps.queues.write(batch)
 
     def _list_own(self, account: ConnectedAccount, linked: Linked) -> Linked:
         """Return those of the person's linked tasks that belong to the connected account.

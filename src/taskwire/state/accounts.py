@@ -138,9 +138,21 @@ class AccountStore:
         """Store an account."""
         key = self._keys.named("account", account.person)
         batch.write("SET", key, key_ring().seal(account.model_dump_json(), key))
-        batch.write("DEL", self._keys.named("account_away", account.person))
+        self.forget_away(batch, account.person)
         self.forget_suspended(batch, account.person)
         return batch.write("SET", self._keys.named("account_of", account.user_id), account.person)
+
+    def replace_tokens(self, batch: Batch, account: ConnectedAccount) -> Batch:
+        """Store new tokens of an account that is stored already.
+
+        This does not end a suspension, because Coder gives new tokens to suspended users too. If the account
+        counts as refused (`is_refused`), the new token counts as refused too.
+        """
+        key = self._keys.named("account", account.person)
+        batch.write("SET", key, key_ring().seal(account.model_dump_json(), key))
+        if account.is_refused:
+            return self.mark_refused(batch, account.person, account.key_id)
+        return self.forget_away(batch, account.person)
 
     async def find_service_token(self) -> OwnServiceToken | None:
         """Return the token that Taskwire has made for its service account; None if there is none."""
@@ -174,9 +186,13 @@ class AccountStore:
     def note_away(self, batch: Batch, person: UserId, now_ms: int) -> Batch:
         """Record that since `now_ms` the person has no account that Coder accepts.
 
-        The record ends when an account is stored.
+        The record ends when an account is stored, or when Coder accepts the stored account again.
         """
         return batch.write_expiring(AWAY_TTL_MS, "SET", self._keys.named("account_away", person), now_ms)
+
+    def forget_away(self, batch: Batch, person: UserId) -> Batch:
+        """Record that the person has an account that Coder accepts."""
+        return batch.write("DEL", self._keys.named("account_away", person))
 
     async def find_away_since(self, person: UserId) -> int:
         """Return since when the person has no account that Coder accepts, in ms since 1970.

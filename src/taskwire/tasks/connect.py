@@ -10,7 +10,6 @@ earlier try has made is deleted, and the record names the job that stored it.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -20,27 +19,18 @@ from taskwire.coder.keys import delete_quietly, list_named, make_token
 from taskwire.coder.models import User
 from taskwire.coder.scopes import PERSON_SCOPES
 from taskwire.dependencies import Dependencies
-from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, Refused, TryLater, UserError
 from taskwire.domain.ids import UserId, from_ms, to_ms
-from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.person_jobs import ConnectAccount, DeleteToken, DisconnectAccount, RenewToken
-from taskwire.domain.queueing.queues import (
-    account,
-    account_score,
-    live,
-    to_coder,
-    to_thread,
-    waiting_requests,
-)
+from taskwire.domain.queueing.queues import account, account_score
 from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import accounts, refusals
 from taskwire.messages.cards import get_name
 from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.home_requests import forget_home_answer, refresh_home_if_kept
-from taskwire.outbox.owner_absence import draw_cards_of, show_absence
+from taskwire.outbox.owner_absence import end_absence, hasten_jobs_of, show_absence
 from taskwire.outbox.request_retries import has_failed_too_long, retry_for_person
 from taskwire.outbox.waiting_requests import start_renewal
 from taskwire.people.permissions import People
@@ -56,8 +46,6 @@ KEY_NAME, OTHER_KEY_NAME = "taskwire", "taskwire-2"
 # After one person has begun to connect a Coder user, no other person can connect that user for this time.
 CLAIM_MS = 60_000
 CLAIMED = "another person is connecting this Coder user too"
-# The longest delay of jobs that wait for an account. They run at once when the account is connected.
-LONGEST_WAIT_MS = DAY_MS
 
 _log = logger("taskwire.tasks.connect")
 
@@ -196,7 +184,7 @@ class AccountConnector:
         batch.drop(account(lost.person), f"renew:{lost.key_id}")
         await refresh_home_if_kept(self._deps, lost.person, batch)
         await show_absence(self._deps, lost.person, batch)
-        self._hasten(await self._deps.links.list_of(lost.person), batch)
+        hasten_jobs_of(await self._deps.links.list_of(lost.person), batch)
         message = accounts.account_replaced(lost.username, await self._people.find_name(by.person))
         tell_person(lost.person, f"account_lost:{by.job}", message, batch)
         _log.info("refused account replaced", person=lost.person, by=by.person, coder_user=lost.user_id)
@@ -235,13 +223,17 @@ class AccountConnector:
     async def _is_lost(self, held: ConnectedAccount) -> bool:
         """Return whether Coder refuses the token of a connected account for good.
 
-        Raise TryLater if the token may only have expired. Then it is renewed first.
+        A suspension can end, so it does not count. Raise TryLater if the token may only have expired. Then it
+        is renewed first.
         """
         # Also ask Coder if it has refused the token before: it accepts the token again after a suspension.
         client = self._deps.service_coder.for_person(held.token, held.person)
         try:
             await client.get_own_user()
         except PersonTokenRefused as error:
+            if error.answer.says_suspended:
+                await self._people.accounts.note_if_suspended(held, error)
+                return False
             if not await start_renewal(self._deps, error):
                 return True
             raise TryLater("the token of the person who has connected this user is renewed first") from error
@@ -298,23 +290,13 @@ class AccountConnector:
         """
         person = connected.person
         batch = renew_in_time(Batch(), connected, self._deps.slack.now())
-        self._deps.notes.forget_in(batch, "told", "account", person)
         forget_home_answer(self._deps, person, batch)
-        await refresh_home_if_kept(self._deps, person, batch)
-        batch.hasten(waiting_requests(person), "", LONGEST_WAIT_MS)
-        await draw_cards_of(self._deps, person, batch)
-        self._hasten(await self._deps.links.list_of(person), batch)
+        await end_absence(self._deps, person, batch)
         ends = connected.find_near_end(self._deps.slack.now())
         said = accounts.connected(
             connected.username, ends, is_kept=is_kept, is_other_address=is_other_address
         )
         return done(batch, (requester, said))
-
-    def _hasten(self, links: Iterable[Link], batch: Batch) -> None:
-        """Run the jobs of these links that wait for an account."""
-        for link in links:
-            for queue in (to_coder(link.id), to_thread(link.id), live(link.id)):
-                batch.hasten(queue, "", LONGEST_WAIT_MS)
 
     async def renew(self, context: JobContext) -> Outcome:
         """Replace a token that expires soon. If Coder refuses, ask the person to connect again."""

@@ -40,7 +40,11 @@ _log = logger("taskwire.tasks.renew_account")
 
 
 async def refresh_tokens(deps: Dependencies, context: JobContext, known: ConnectedAccount) -> Outcome:
-    """Replace both tokens of an account. If Coder refuses, ask the person to connect again."""
+    """Replace both tokens of an account. If Coder refuses, ask the person to connect again.
+
+    Coder gives new tokens to a suspended user too. So they do not end a suspension, and the account counts as
+    refused until Coder accepts one of its tokens (`people/accounts.py`).
+    """
     if deps.oauth is None:
         return await _ask_to_connect(deps, context, known, "the app is no longer configured")
     if context.is_outcome_unknown:
@@ -53,9 +57,13 @@ async def refresh_tokens(deps: Dependencies, context: JobContext, known: Connect
     except GrantRefused as refused:
         if refused.code != "invalid_grant":
             raise
-        return await _ask_to_connect(deps, context, known, str(refused))
-    renewed = with_tokens(known, tokens, deps.slack.now())
-    batch = deps.accounts.write(Batch(), renewed)
+        # The refresh token is lost, so it is not tried again.
+        return await _ask_to_connect(
+            deps, context, known.model_copy(update={"refresh_token": ""}), str(refused)
+        )
+    is_refused = known.is_refused and await deps.accounts.find_suspended(known.person) is not None
+    renewed = with_tokens(known, tokens, deps.slack.now()).model_copy(update={"is_refused": is_refused})
+    batch = deps.accounts.replace_tokens(Batch(), renewed)
     renew_in_time(batch, renewed, deps.slack.now())
     await refresh_home_if_kept(deps, known.person, batch)
     await context.write(batch)
@@ -78,11 +86,15 @@ def with_tokens(known: ConnectedAccount, tokens: Tokens, now: datetime) -> Conne
 async def _ask_to_connect(
     deps: Dependencies, context: JobContext, known: ConnectedAccount, why: str
 ) -> Outcome:
-    """Record that Coder no longer accepts the account's tokens, and tell the account's person."""
+    """Record that Coder no longer accepts the account's tokens, and tell the account's person.
+
+    `known` is the account as it is stored from now on.
+    """
     _log.warning(
         "tokens of a connected account are lost, person asked to connect again", person=known.person, why=why
     )
-    batch = deps.accounts.mark_refused(Batch(), known.person, known.key_id)
+    refused = known.model_copy(update={"is_refused": True})
+    batch = deps.accounts.replace_tokens(Batch(), refused)
     message = accounts.account_ended(known.username, deps.connect_ways)
     tell_person(known.person, f"account:{context.job.id}", message, batch)
     record_told(deps, batch, "account", known.person, ttl_ms=PERSON_TOLD_MS)
