@@ -119,10 +119,10 @@ class Failures:
         work = context.job.work
         if await was_replaced(self._deps, error):
             return _delay(context, WITH_NEW_TOKEN_SECONDS, "unchanged")
-        renewal = Batch()
-        if await renew_if_possible(self._deps, error, renewal):
+        renewal, is_given_up = Batch(), _was_refused_for_long(context)
+        if not is_given_up and await renew_if_possible(self._deps, error, renewal):
             return replace(_delay(context, RENEWAL_SECONDS, "refused"), batch=renewal)
-        if _was_refused_for_long(context):
+        if is_given_up:
             if isinstance(work, WaitForAccount):
                 # Only the person could have connected the account, so the operator needs no dead letter.
                 owner = "" if work.person == work.requester.person else work.person
