@@ -10,7 +10,14 @@ from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.lifecycle.links import Link, is_group
 from taskwire.domain.parsing.grammar import find_verb
 from taskwire.domain.parsing.naming import digest
-from taskwire.domain.parsing.near_misses import NotOneTask, UnknownTask, missing_text, offer_tasks
+from taskwire.domain.parsing.near_misses import (
+    NotOneTask,
+    SeveralTasks,
+    UnknownTask,
+    missing_text,
+    needs_text,
+    offer_tasks,
+)
 from taskwire.domain.parsing.replies import suggest_verbs
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Act, ActRequested, AnswerInThread, Job, Reply
@@ -79,12 +86,11 @@ class NamedActions:
 
     async def _find_and_pass_on(self, work: ActRequested, context: JobContext) -> Outcome:
         name = TaskName.parse(work.name)
-        if work.text:
-            name, text = await self._lookup.take_title(work.requester, name, work.text)
-            work = work.model_copy(update={"text": sanitize_for_agent(text)})
-            if not work.text and (verb := find_verb(work.verb)) is not None and verb.name in ("send", "edit"):
-                raise missing_text(verb)
         try:
+            if work.text:
+                name, text = await self._lookup.take_title(work.requester, name, work.text)
+                work = work.model_copy(update={"text": sanitize_for_agent(text)})
+                _require_text(work)
             following = Following(work.text, is_for_agent=work.verb in ("send", "edit"))
             seen = await self._lookup.get(work.requester, name, following)
         except NotOneTask as error:
@@ -120,9 +126,11 @@ class NamedActions:
             raise error
         context.audit.is_refused(error.reason)
         who = " ".join(f"<!subteam^{each}>" if is_group(each) else f"<@{each}>" for each in work.who)
-        text = escape_mrkdwn(error.rest if isinstance(error, UnknownTask) else work.text)
+        text = f"{who} {escape_mrkdwn(error.rest if isinstance(error, UnknownTask) else work.text)}".strip()
+        rests = error.rests if isinstance(error, SeveralTasks) else ()
+        texts = [f"{who} {escape_mrkdwn(sanitize_for_agent(rest))}".strip() for rest in rests]
         idle = [number for number, link in enumerate(error.links) if not await self._is_useful(work, link)]
-        near_miss = offer_tasks(error, verb, f"{who} {text}".strip(), idle)
+        near_miss = offer_tasks(error, verb, text, idle, texts)
         key = digest("offered", context.job.id)
         batch = keep_offers(self._deps.notes, near_miss, key, work.requester)
         return done(batch, (work.requester, offer_commands(near_miss, key)))
@@ -223,3 +231,10 @@ class NamedActions:
         )
         batch = self._deps.writes.keep_reply(Batch(), link.id, job_id, reply)
         return batch.append(thread_answers(link.id), Job(id=f"not_a_verb:{ts}", work=question))
+
+
+def _require_text(work: ActRequested) -> None:
+    """Raise UserError if the command needs a text after the task's name, and the name is all of it."""
+    verb = find_verb(work.verb)
+    if not work.text and verb is not None and needs_text(verb):
+        raise missing_text(verb)

@@ -18,7 +18,7 @@ from taskwire.domain.lifecycle.links import Link, Rights
 from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.parsing.commands import List, Overview, SlackPerson, Status
 from taskwire.domain.parsing.grammar import ListFilter
-from taskwire.domain.parsing.task_names import TaskName, take_title
+from taskwire.domain.parsing.task_names import TaskName, count_title_words, take_words
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.domain.text.mrkdwn import fold_words
@@ -100,14 +100,21 @@ class LastKnown:
         """Return the open link of a task that the person owns, or manages as an administrator, and TEXT.
 
         `name` is the first word after the verb, and `text` is what follows it. Return None unless exactly one
-        task fits. If there is a text, NAME must be the whole name or title.
+        task fits. If there is a text, NAME must be the whole name or title. Return None too if a title of the
+        person's own fits, and also a longer title of another person's task.
         """
         viewer = await self._get_viewer(requester)
         links = [link for link in await self._links.get() if viewer.get_rights(link) is Rights.MANAGE]
         own = [link for link in links if viewer.owns(link)]
-        rest = text
-        if text and _find_named(links, name, is_exact=True) is None:
-            name, rest = take_title([link.title for link in links], name, text)
+        rest, is_word = text, not (name.id or name.owner or name.title)
+        if text and is_word and _find_named(own, name, is_exact=True) is None:
+            counts = {link.id: count_title_words(link.title, name, text) for link in links}
+            own_count = max((counts[link.id] for link in own), default=0)
+            count = max(counts.values(), default=0)
+            if own_count and (count > own_count or count == 1):
+                return None
+            if own_count or _find_named(links, name, is_exact=True) is None:
+                name, rest = take_words(count, name, text)
         is_exact = bool(text)
         found = _find_named(own, name, is_exact=is_exact) or _find_named(links, name, is_exact=is_exact)
         return (found, rest) if found is not None else None

@@ -100,6 +100,12 @@ class _Viewer:
             return True
         return link is not None and (link.record.channel == self.channel or link.id in self.shared)
 
+    def split_own(self, listed: list[CatalogueEntry]) -> tuple[list[CatalogueEntry], list[CatalogueEntry]]:
+        """Return the person's own tasks among these tasks, and the tasks of other people."""
+        owner_id = self.account.id if self.account else ""
+        own = [each for each in listed if each.entry.owner_id == owner_id]
+        return own, [each for each in listed if each.entry.owner_id != owner_id]
+
     def list_visible(self, catalogue: Catalogue) -> list[CatalogueEntry]:
         """List the tasks that the person may see."""
         owner_id = self.account.id if self.account else None
@@ -184,6 +190,9 @@ class Lookup:
 
         If a task's title has several words, and `name` and `text` together begin with these words, NAME is
         the title. A `name` with a hyphen is never the beginning of a title.
+
+        A title of the person's own comes before a shorter title or a name of other people's tasks. If a title
+        of theirs is longer, raise SeveralTasks: other people must not take the beginning of a text.
         """
         if name.id or name.owner or name.title or "-" in name.name:
             return name, text
@@ -192,10 +201,31 @@ class Lookup:
         except AccountNeeded:
             return name, text
         seen = viewer.list_visible(await self._get_catalogue(viewer))
-        if any(each.entry.name.lower() == name.name for each in seen):
+        own, others = viewer.split_own(seen)
+        if any(each.entry.name.lower() == name.name for each in own):
             return name, text
-        titles = [(each.link or each.task).title for each in await self._read_tasks(seen)]
-        return task_names.take_title(titles, name, text)
+        of_own = await self._count_title_words(own, name, text)
+        own_count = max(of_own.values(), default=0)
+        if not own_count and any(each.entry.name.lower() == name.name for each in others):
+            return name, text
+        counts = of_own | await self._count_title_words(others, name, text)
+        count = max(counts.values(), default=0)
+        if not own_count or count == own_count:
+            return task_names.take_words(count, name, text)
+        fitting = [each for each in own if counts.get(each.entry.id) == own_count]
+        fitting += [each for each in others if counts.get(each.entry.id) == count]
+        rests = [task_names.take_words(counts[each.entry.id], name, text)[1] for each in fitting]
+        typed, _ = task_names.take_words(own_count, name, text)
+        raise await self._make_several(requester, viewer, str(typed), fitting, rests)
+
+    async def _count_title_words(
+        self, listed: list[CatalogueEntry], name: TaskName, text: str
+    ) -> dict[str, int]:
+        """Return, by the task's id, how many of the typed words are the task's whole title."""
+        return {
+            each.task.id: task_names.count_title_words((each.link or each.task).title, name, text)
+            for each in await self._read_tasks(listed)
+        }
 
     async def find_link(self, requester: Requester, link_id: LinkId) -> Link:
         """Return the link that a button names. Raise UserError if the person may not see the link's task."""
@@ -265,11 +295,13 @@ class Lookup:
             raise UserError(*refusals.no_such_id(), reason="no_such_task")
         seen, titles = viewer.list_visible(await self._get_catalogue(viewer)), dict[str, str]()
         found = list_named(seen, name, viewer.username) if not name.title else []
-        # A word with a hyphen is a name. A search for titles costs more: it reads all tasks and links whole.
-        if not found and not name.owner and "-" not in name.name:
-            read = await self._read_tasks(seen)
+        # A word with a hyphen is a name. A search for titles costs more: it reads tasks and links whole. If
+        # only names of other people's tasks fit, the titles of the person's own tasks count too.
+        if not name.owner and "-" not in name.name and not viewer.split_own(found)[0]:
+            searched = viewer.split_own(seen)[0] if found else seen
+            read = await self._read_tasks(searched)
             titles = {each.task.id: fold_words((each.link or each.task).title) for each in read}
-            found = list_titled(seen, titles, name.title or name.name, viewer.username)
+            found += list_titled(searched, titles, name.title or name.name, viewer.username)
         if len(found) == 1:
             link = found[0].link
             return VisibleTask(
@@ -277,16 +309,21 @@ class Lookup:
             )
         if found:
             found.sort(key=lambda each: each.entry.owner_name != viewer.username)
-            shown = await self._show_tasks(requester, viewer, found)
-            raise SeveralTasks(
-                *refusals.several_tasks(str(name), shown.names),
-                str(name),
-                shown.names,
-                shown.rows,
-                shown.links,
-            )
+            raise await self._make_several(requester, viewer, str(name), found)
         near = await list_near(seen, titles, name, following.text)
         raise await self._make_unknown(requester, name, viewer, near, following)
+
+    async def _make_several(
+        self,
+        requester: Requester,
+        viewer: _Viewer,
+        typed: str,
+        found: list[CatalogueEntry],
+        rests: Sequence[str] = (),
+    ) -> SeveralTasks:
+        """Return the error that says that several tasks fit what was typed."""
+        names, rows, links = await self._show_tasks(requester, viewer, found)
+        return SeveralTasks(*refusals.several_tasks(typed, names), typed, names, rows, links, rests)
 
     async def _make_unknown(
         self, requester: Requester, name: TaskName, viewer: _Viewer, near: NearTasks, following: Following

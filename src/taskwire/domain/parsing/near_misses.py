@@ -86,7 +86,11 @@ class NotOneTask(UserError):
 
 
 class SeveralTasks(NotOneTask):
-    """A typed name fits several tasks. `typed` is what the person typed."""
+    """A typed name fits several tasks. `typed` is what the person typed.
+
+    `rests` are the texts that follow the name if each task is meant. They differ if the first words of the
+    text belong to the title of some of the tasks. `rests` is empty if the same text follows for all tasks.
+    """
 
     def __init__(
         self,
@@ -96,9 +100,11 @@ class SeveralTasks(NotOneTask):
         names: Sequence[str],
         rows: Sequence[TaskRow],
         links: Sequence[Link] = (),
+        rests: Sequence[str] = (),
     ) -> None:
         super().__init__(sentence, hint, names, rows, links)
         self.typed = typed
+        self.rests = tuple(rests)
 
 
 class UnknownTask(NotOneTask):
@@ -270,19 +276,23 @@ def offer_values(
     return NearMiss(sentence, offers)
 
 
-def offer_tasks(error: NotOneTask, verb: Verb, text: str = "", idle: Collection[int] = ()) -> NearMiss:
+def offer_tasks(
+    error: NotOneTask, verb: Verb, text: str = "", idle: Collection[int] = (), texts: Sequence[str] = ()
+) -> NearMiss:
     """Return the refusal of a name that does not fit exactly one task.
 
     The refusal shows the tasks that may be meant. Each has a button that carries out `verb` on the task,
     except the rows with the numbers in `idle`. If there are no such tasks, a button creates a task with the
-    typed words. `text` is what follows the task's name, as Slack sends it.
+    typed words. `text` is what follows the task's name, as Slack sends it. `texts` are these texts if each
+    task has another one.
     """
     if isinstance(error, UnknownTask) and not error.rows:
         sentence = f"{error.sentence} Write `/task {verb.usage}`, or create a task with this text."
         return offer_prompt(sentence, escape_mrkdwn(f"{verb.word} {error.title}"), verb, "")
     more = len(error.names) - len(error.rows)
     useful = [number for number in range(len(error.rows)) if number not in idle]
-    offers = _offer_each(verb, [error.names[number] for number in useful], text)
+    texts = texts or [text] * len(error.rows)
+    offers = [offer for number in useful for offer in _offer_each(verb, [error.names[number]], texts[number])]
     if isinstance(error, SeveralTasks):
         sentence, hint, quoted = (f"`{quote_typed(error.typed)}` fits several tasks", _CHOOSE, "")
         sentence += f". {_count_hidden(more)}".rstrip()

@@ -1,7 +1,6 @@
 """How people name a task in a command. Other modules decide which task a name means."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from taskwire.domain.errors import UserError
@@ -62,19 +61,26 @@ class TaskName:
         return self.title or "/".join(part for part in (self.owner, self.name or self.id) if part)
 
 
-def take_title(titles: Iterable[str], name: TaskName, text: str) -> tuple[TaskName, str]:
-    """Return NAME and TEXT of `VERB NAME TEXT`. `name` is the first word, and `text` is what follows it.
+def count_title_words(title: str, name: TaskName, text: str) -> int:
+    """Return how many words the title has if NAME TEXT of `VERB NAME TEXT` begin with it; 0 otherwise.
 
-    A title may have several words. If the words of `name` and `text` together begin with one of `titles`,
-    that title is NAME, and the words after it are TEXT. If several titles fit, the longest is taken.
+    `name` is the first word, and `text` is what follows it.
     """
-    words = fold_words(f"{name.name} {text}").split()
-    split = [fold_words(title).split() for title in titles]
-    longest = max((len(title) for title in split if words[: len(title)] == title), default=0)
-    if longest <= 1:
+    words, wanted = fold_words(f"{name.name} {text}").split(), fold_words(title).split()
+    return len(wanted) if words[: len(wanted)] == wanted else 0
+
+
+def take_words(count: int, name: TaskName, text: str) -> tuple[TaskName, str]:
+    """Return NAME and TEXT of `VERB NAME TEXT` if NAME is a title of `count` words.
+
+    `name` is the first word, and `text` is what follows it. They stay as they are without a title of several
+    words.
+    """
+    if count <= 1:
         return name, text
-    rest = text.split(None, longest - 1)[longest - 1 :]
-    return TaskName(title=" ".join(words[:longest])), rest[0] if rest else ""
+    words = fold_words(f"{name.name} {text}").split()
+    rest = text.split(None, count - 1)[count - 1 :]
+    return TaskName(title=" ".join(words[:count])), rest[0] if rest else ""
 
 
 def is_task_name(word: str) -> bool:
