@@ -1,12 +1,15 @@
 """The notice about an agent that has stopped shows an excerpt of the agent's text: readable, once, and
 harmless."""
 
+from typing import cast
+
 from taskwire.agent.log import MOST_WITH_STEPS
 from taskwire.state.retention import STEPS
 from taskwire_sandbox.coder.faults import Fault, bad_gateway
 from taskwire_sandbox.coder.steps import BuildPlan
 from taskwire_sandbox.coder.wire import Response
 from taskwire_sandbox.slack import CallFault
+from taskwire_sandbox.slack.errors import Json
 
 from .running_tasks import TITLE, a_task
 from .world import World
@@ -270,9 +273,17 @@ async def test_the_steps_are_shown_to_the_person_who_asks(world: World) -> None:
     thread.new_messages()
 
 
-async def test_many_steps_come_as_a_file(world: World) -> None:
-    """A person presses *Show steps*, and the steps are too long for a message. The bot sends them as a
-    file."""
+def small_print(world: World) -> list[str]:
+    """Return the texts without markup in the newest message that only Alice sees."""
+    blocks = cast("list[Json]", world.slack.ephemerals(world.alice.id)[-1].body["blocks"])
+    texts = [block.get("text") for block in blocks if block["type"] == "section"]
+    texts += [piece for block in blocks if block["type"] == "context" for piece in block["elements"]]
+    return [str(text["text"]) for text in texts if isinstance(text, dict)]
+
+
+async def test_many_steps_end_with_the_newest_and_come_as_a_file(world: World) -> None:
+    """A person presses *Show steps*, and the steps are too long for a message. The bot shows the last ones in
+    their order, and sends all of them as a file."""
     thread, task = await a_task(world)
     calls = "\n\n".join(f"⏺ Read(src/module_{number:03}.py)\n  ⎿  Read 60 lines" for number in range(150))
     task.says(f"{calls}\n\n⏺ I read them all.")
@@ -281,9 +292,13 @@ async def test_many_steps_come_as_a_file(world: World) -> None:
 
     await world.alice.clicks(thread, "Show steps")
 
-    assert world.alice.reads() == [
-        f"The steps of *{TITLE}* are in your direct messages with me.\n[Open the file]"
-    ]
+    first, *shown, last = world.alice.sees().split("\n")
+    heads = [line for line in shown if line.startswith("| ▸ ")]
+    assert first == f"What the agent of *{TITLE}* did last ({len(heads)} of 150 steps):"
+    assert heads == [f"| ▸ Read(src/module_{number:03}.py)" for number in range(150 - len(heads), 150)]
+    assert (shown[0], shown[-1], last) == ("| …", "|   ↳ Read 60 lines", "[Open the file]")
+    assert small_print(world)[1:] == ["All steps are in your direct messages with me."]
+    world.alice.reads()
     assert world.cards() == [f"(file {task.name}-steps.txt)"]
     assert thread.new_messages() == [
         f"<@{world.alice.id}> I read them all.\nDone: {TITLE}. Reply here if there is more to do.\n"
@@ -324,3 +339,19 @@ async def test_steps_that_are_no_longer_kept_say_so(world: World) -> None:
     await world.alice.presses_made_up(action, f"{value.partition(' ')[0]} forgotten")
 
     assert world.alice.reads() == ["These steps are too old to show. `!logs full` sends you the whole log."]
+
+
+async def test_the_logs_show_the_last_of_many_steps(world: World) -> None:
+    """A person asks for the logs of a task with many steps. The answer shows the last steps in their order,
+    and says how many there are."""
+    thread, task = await a_task(world)
+    calls = "\n\n".join(f"⏺ Read(src/module_{number:03}.py)\n  ⎿  Read 60 lines" for number in range(150))
+    task.says(f"{calls}\n\n⏺ I read them all.")
+
+    await world.alice.replies(thread, "!logs")
+
+    heads = [line for line in world.alice.sees().split("\n") if line.startswith("| ▸ ")]
+    assert heads == [f"| ▸ Read(src/module_{number:03}.py)" for number in range(150 - len(heads), 150)]
+    assert 10 < len(heads) < 150
+    assert f"The last {len(heads)} of 150 steps" in small_print(world)
+    world.alice.reads()

@@ -24,7 +24,7 @@ SAID: list[Callable[[Link], Message]] = [
     lambda named: answers.ask_to_pause_for_edit(named, "L1 k"),
     lambda named: logs.last_output(named.title, AgentOutput(answer="It works.")),
     lambda named: logs.steps(named.title, "▸ Read(a.py)"),
-    lambda named: logs.steps_sent(named.title),
+    lambda named: logs.steps_sent(named.title, "▸ Read(a.py)"),
     lambda named: logs.log_sent(named.title),
     lambda named: answers.thread_closed(named, "is_archived"),
     lambda named: answers.refusal(UserError(*refusals.task_gone(named.title))),

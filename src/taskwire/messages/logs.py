@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from taskwire.domain.text import agent_screens
 from taskwire.domain.text.markdown import parse
 from taskwire.domain.text.message import AgentOutput, Block, Button, Message
 from taskwire.domain.text.mrkdwn import break_emoji
@@ -26,9 +27,9 @@ from taskwire.messages.shapes import statement
 
 # In characters. Longer steps are sent as a file.
 LONGEST_SHOWN_STEPS = 6_000
-# In characters. The most text of the steps that is shown below an answer. Slack limits the size of all blocks
-# of a message together.
-_STEPS_BELOW = 3_000
+# In characters. The most text of the steps that is shown below an answer, or if a file has all of them. Slack
+# limits the size of all blocks of a message together.
+_LAST_STEPS = 3_000
 
 
 def last_output(
@@ -52,8 +53,9 @@ def last_output(
     if output.full_text:
         layout.append(context("whole", [mrkdwn(f"That is not all of it. {whole} sends you the whole log.")]))
     if output.steps_text:
-        layout.append(section("steps", count_steps(output)))
-        layout.append(code_block("steps.text", cut_beginning(output.steps_text, _STEPS_BELOW)))
+        shown = _keep_last_steps(output.steps_text)
+        layout.append(section("steps", count_steps(output, last=_count_last(output.steps_text, shown))))
+        layout.append(code_block("steps.text", shown))
     text = f"{words}\n{break_emoji(escape_line(written, 3_000))}".strip()
     return Message(text=cut(text, TEXT_LENGTH), blocks=tuple(layout))
 
@@ -70,9 +72,35 @@ def steps(title: str, text: str) -> Message:
     return Message(text=words, blocks=(section("steps", words), code_block("text", text)))
 
 
-def steps_sent(title: str) -> Message:
-    """Say that the bot has sent the steps as a file, because they are too long for a message."""
-    return statement(f"The steps of {bold_name(title)} are in your direct messages with me.")
+def steps_sent(title: str, text: str) -> Message:
+    """Show what an agent did last before its answer, and say that the bot has sent all of it as a file.
+
+    The steps are too long for a message. People want to read the newest.
+    """
+    shown = _keep_last_steps(text)
+    count = _count_last(text, shown)
+    part = f" ({count} of {_count_marks(text)} steps)" if count > 1 else ""
+    words = f"What the agent of {bold_name(title)} did last{part}:"
+    where = "All steps are in your direct messages with me."
+    layout = (section("steps", words), code_block("text", shown), context("whole", [mrkdwn(where)]))
+    return Message(text=words, blocks=layout)
+
+
+def _keep_last_steps(text: str) -> str:
+    """Keep the end of the steps. If they are cut, begin with a whole step, unless a step is very long."""
+    kept = cut_beginning(text, _LAST_STEPS)
+    part, mark, whole = kept.partition(f"\n{agent_screens.STEP_MARK}")
+    is_short = kept != text and mark and len(part) < _LAST_STEPS // 2
+    return f"…{mark}{whole}" if is_short else kept
+
+
+def _count_last(text: str, shown: str) -> int:
+    """Return how many steps of the text are shown; 0 if all are, or if they have no marks to be counted."""
+    return _count_marks(shown) if shown != text else 0
+
+
+def _count_marks(text: str) -> int:
+    return sum(line.startswith(agent_screens.STEP_MARK) for line in text.split("\n"))
 
 
 def log_sent(title: str, snapshot_at: datetime | None = None, *, is_snapshot: bool = False) -> Message:

@@ -332,10 +332,15 @@ def _step_blocks(written: AgentOutput, value: str) -> list[Block]:
     return [{**words, "accessory": button(Button.STEPS, "Show steps", value)}]
 
 
-def count_steps(written: AgentOutput) -> str:
-    """Return the number of a turn's steps and of the tests in its last run: `9 steps · 127 tests passed`."""
+def count_steps(written: AgentOutput, *, last: int = 0) -> str:
+    """Return the number of a turn's steps and of the tests in its last run: `9 steps · 127 tests passed`.
+
+    If only the `last` steps are shown, say so.
+    """
     passed, failed = written.tests_passed, written.tests_failed
     parts = ["1 step" if written.step_count == 1 else f"{written.step_count} steps"]
+    if 1 < last < written.step_count:
+        parts = [f"The last {last} of {written.step_count} steps"]
     if failed:
         parts.append(f"{failed} of {passed + failed} tests failed")
     elif passed:

@@ -356,7 +356,7 @@ class Queries:
     async def show_steps(self, requester: Requester, link_id: LinkId, key: str) -> Message:
         """Return the steps that an agent took before an answer.
 
-        If the steps are too long for a message, send them as a file.
+        If the steps are too long for a message, show the last ones, and send all of them as a file.
         """
         await self._people.require_account(requester.person, needs_coder=False)
         link = await self._lookup.find_link(requester, link_id)
@@ -366,7 +366,7 @@ class Queries:
         if len(steps) <= logs.LONGEST_SHOWN_STEPS:
             return logs.steps(link.title, steps)
         file = (f"{link.record.name}-steps.txt", f"Steps of {link.title}", steps)
-        return await self._send_file(requester, file, logs.steps_sent(link.title))
+        return await self._send_file(requester, file, logs.steps_sent(link.title, steps))
 
     async def _send_file(self, requester: Requester, file: tuple[str, str, str], answer: Message) -> Message:
         """Send a text as a file in direct messages. Return the answer with a button that opens the file."""
