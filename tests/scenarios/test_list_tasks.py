@@ -310,8 +310,7 @@ async def test_status_shows_the_card_as_it_is_now(world: World) -> None:
     assert "Agent not reachable since" in answer
     assert "not reachable" not in thread.card()
     assert answer.endswith(
-        ">\n[Open thread] [Retry] [⋯ Open in Coder, Follow, Logs, Watch, Mute, New like this, Share, "
-        "Detach, Delete]"
+        ">\n[Open thread] [Retry] [⋯ Open in Coder, Follow, Logs, Mute, New like this, Share, Detach, Delete]"
     )
 
 

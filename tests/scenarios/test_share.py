@@ -132,7 +132,7 @@ async def test_the_menu_of_a_person_with_a_share_has_no_share_detach_or_delete(w
         await person.types(f"/task status {task.name}")
 
     assert world.alice.reads()[0].endswith(
-        "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, New like this, Share, Detach, Delete]"
+        "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Mute, New like this, Share, Detach, Delete]"
     )
     assert world.bob.reads()[0].endswith(
         "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, New like this]"

@@ -1,5 +1,7 @@
 """Watching a task: a notice mentions the task's watchers beside its owner."""
 
+import contextlib
+
 import pytest
 
 from taskwire_sandbox.slack.workspace import PRIVATE
@@ -26,6 +28,22 @@ async def test_a_watcher_is_called_beside_the_owner(world: World, way: str) -> N
         f"<@{world.alice.id}> <@{world.bob.id}> Opened PR #12.\n"
         f"Done: {TITLE}. Reply here if there is more to do."
     ]
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+async def test_the_owner_is_not_offered_to_watch(world: World, is_away: bool) -> None:
+    """Alice and Bob ask privately for the status of Alice's task. Only Bob's answer offers *Watch*, because
+    Alice is called anyway. The card is the same for everybody, so it offers *Watch*."""
+    thread, task = await a_task(world)
+    told = []
+    async with world.coder.outage() if is_away else contextlib.nullcontext():
+        for person in (world.alice, world.bob):
+            await person.types(f"/task status {task.name}")
+            await person.replies(thread, "!status")
+            told.append(["Watch" in answer for answer in person.reads()])
+
+    assert told == [[False, False], [True, True]]
+    assert "Watch" in thread.card()
 
 
 async def test_who_watches_in_quiet_hours_hears_when_they_are_told(world: World) -> None:

@@ -47,7 +47,7 @@ _PAGE = _Entry(Button.PAGE, "Open in Coder", "the task's page, with its terminal
 _FOLLOW = _Entry(Button.FOLLOW, "Follow", "show what it writes, live")
 _UNFOLLOW = _Entry(Button.UNFOLLOW, "Unfollow", "the agent works on")
 _LOGS = _Entry(Button.LOGS, "Logs", "what it wrote last")
-# Everybody sees the same menu, so the entry itself says that its owner does not need it.
+# Everybody sees the same menu of a card, so the entry itself says that the owner does not need it.
 _WATCH = _Entry(Button.WATCH, "Watch", "call me too, beside its owner")
 _MUTE = _Entry(Button.MUTE, "Mute", "call nobody any more")
 _UNMUTE = _Entry(Button.UNMUTE, "Unmute", "call people again")
@@ -126,7 +126,9 @@ def _entries(link: Link, place: Place, *, rights: Rights) -> list[_Entry]:
     if link.state.phase is Phase.PAUSED and pending is None:
         entries.append(_EDIT)
     entries += _discussion_entries(link, rights)
-    entries += [_WATCH, _UNMUTE if link.is_muted else _MUTE, _NEW_LIKE]
+    # The owner is called anyway.
+    entries += [] if rights is Rights.OWN else [_WATCH]
+    entries += [_UNMUTE if link.is_muted else _MUTE, _NEW_LIKE]
     return entries if rights < Rights.MANAGE or pending == "delete" else [*entries, *_OF_OWNERS]
 
 

@@ -129,7 +129,7 @@ class LastKnown:
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
             permalink=await self._find_permalink(link) if is_elsewhere else "",
-            rights=viewer.get_rights(link),
+            rights=link.get_shown_rights(viewer.person, viewer.get_rights(link)),
             unreachable_since_ms=outage.since_ms,
             silence=outage.why,
             is_open=await self._people.is_open_to_channel(link),

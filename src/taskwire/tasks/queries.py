@@ -326,7 +326,9 @@ class Queries:
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
             permalink=await self._lookup.find_thread(seen),
-            rights=await self._people.get_rights(requester.person, link),
+            rights=link.get_shown_rights(
+                requester.person, await self._people.get_rights(requester.person, link)
+            ),
             shared_with=await self._shares.describe_in_force(link),
             is_open=await self._people.is_open_to_channel(link),
         )

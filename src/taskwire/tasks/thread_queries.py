@@ -340,7 +340,9 @@ class ThreadQueries:
             link,
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
-            rights=await self._people.get_rights(work.requester.person, link),
+            rights=link.get_shown_rights(
+                work.requester.person, await self._people.get_rights(work.requester.person, link)
+            ),
             shared_with=await self._shares.describe_in_force(link, is_for_all=True),
             is_open=await self._people.is_open_to_channel(link),
         )

@@ -16,11 +16,15 @@ _HOUR_US = 3_600_000_000
 
 
 class Rights(IntEnum):
-    """What a person may do with a task. Each right includes the rights listed before it."""
+    """What a person may do with a task. Each right includes the rights listed before it.
+
+    `OWN` allows no more than `MANAGE`. It only chooses what the task's owner is shown.
+    """
 
     SEE = 0
     STEER = 1
     MANAGE = 2
+    OWN = 3
 
 
 def is_group(who: str) -> bool:
@@ -232,6 +236,11 @@ class Link(BaseModel):
         state = self.state
         is_down = state.error_since_ms is not None and state.phase not in (Phase.STARTING, Phase.BROKEN)
         return is_down or state.unreachable_since_ms is not None
+
+    def get_shown_rights(self, person: UserId, rights: Rights) -> Rights:
+        """Return the rights by which controls are shown to this person, who has `rights`."""
+        is_owner = rights is Rights.MANAGE and self.record.is_owned_by(person)
+        return Rights.OWN if is_owner else rights
 
     @property
     def pending_act(self) -> PendingAct | None:
