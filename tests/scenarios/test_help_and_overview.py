@@ -205,3 +205,37 @@ async def test_a_task_that_waits_for_coder_is_listed(world: World) -> None:
     assert line not in world.alice.home()
     assert "· Starting ·" in world.alice.home()
     assert len(world.cards()) == 1
+
+
+@pytest.mark.parametrize("how", ["a command", "a mention", "a reaction"])
+async def test_each_way_to_ask_for_a_task_is_listed_while_it_waits(world: World, how: str) -> None:
+    """Coder is away, so a task cannot be created. `/task` and `/task list` say that it waits, however the
+    person has asked for it. The text of a message with a reaction is not known yet."""
+    text, channel = "fix it", world.slack.workspace.channel("general").id
+    ts = await world.slack.post(world.alice.id, channel, text)
+    async with world.coder.outage():
+        await world.polls(times=2)
+        match how:
+            case "a command":
+                await world.alice.types(f"/task create {text}")
+            case "a mention":
+                ts = await world.slack.mention(world.alice.id, channel, text)
+            case _:
+                await world.slack.react(world.alice.id, channel, ts, "robot_face")
+        await world.passes(seconds=2)
+        world.alice.reads()
+        answers = []
+        for command in ("/task", "/task list", "/task list mine", "/task list needs-me", "/task list failed"):
+            await world.alice.types(command)
+            answers += world.alice.reads()
+    await world.passes(seconds=16)
+    await world.passes(seconds=CARD_SECONDS)
+
+    name = "A new task" if how == "a reaction" else "*fix it*"
+    line = f"{name} waits for Coder. I'll try again."
+    assert [line in answer.split("\n") for answer in answers] == [True, True, True, False, False]
+    assert [task.prompt.partition("\n")[0] for task in world.coder.tasks] == ["fix it"]
+    if how == "a command":
+        assert len(world.cards()) == 1
+    else:
+        world.alice.finds_card(channel, ts)

@@ -58,7 +58,6 @@ _PARTS = {"blocks", "shapes", "answer_blocks", "card_controls", "dialog_fields",
 _REPLY = Reply(person=UserId("U2"), ts=Ts("1777636800.000300"), text="use the fast path")
 _HOLD = Hold(person=ALICE, at=Ts("1777636800.000400"), reply_id="reply:1777636800.000400")
 _REQUESTER = Requester(person=ALICE, channel=ChannelId("C1"), at=Ts("1777636800.000100"))
-_CREATE = CreateRequested(requester=_REQUESTER, prompt=AgentText("fix the login"))
 _ENTRY = StoredEntry(
     number=7,
     at=NOON,
@@ -108,9 +107,10 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
             ("*Add metrics* waits for Coder. I'll try again.",),
         ),
     ),
-    "create_waits.request": (_CREATE,),
-    "create_waits_for_account.request": (_CREATE,),
+    "create_waits.prompt": ("fix the login", ""),
+    "create_waits_for_account.prompt": ("fix the login", ""),
     "waits": (("*Fix the login* waits for your Coder account.",),),
+    "task_list.waits": ((), ("*Fix the login* waits for your Coder account.",)),
     "decided_before.name": ("You", "Alice Adams"),
     "default": ("docker",),
     "delivery_given_up.why": ("every try failed for a day",),

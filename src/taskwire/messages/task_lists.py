@@ -170,23 +170,26 @@ def task_list(
     pages: int = 1,
     filtered: str = "",
     asked: Sequence[AskedLine] = (),
+    waits: Sequence[str] = (),
 ) -> Message:
     """Show one page of tasks, in the given order. `filtered` is the filter as the person typed it.
 
-    `asked` are the replies that the person is asked to pass on. They come first.
+    `asked` are the replies that the person is asked to pass on. They come first. `waits` are lines about
+    tasks that wait to be created. They follow.
     """
-    shown = items[:TASKS_PER_PAGE]
-    if not shown and not asked:
+    shown, waits = items[:TASKS_PER_PAGE], waits[:OVERVIEW_LENGTH]
+    if not shown and not asked and not waits:
         nothing = _no_tasks(one_line(filtered, 60))
         return Message(text=nothing, blocks=(section("none", nothing),))
     where = f"page {page} of {pages}" if pages > 1 else ""
     about = "".join(f"{_SEPARATOR}{part}" for part in (one_line(filtered, 60), where) if part)
     layout, needing = [_heading("heading", "Tasks", about), *_asked_blocks(asked)], filtered == "needs-me"
+    layout += waiting_rows("list", waits)
     layout += [
         task_row(f"task.{number}", item, hosts, is_needing=needing) for number, item in enumerate(shown)
     ]
     layout += _page_buttons(page, pages, filtered)
-    lines = [f"Tasks{escape_mrkdwn(about)}:", *_asked_lines(asked)]
+    lines = [f"Tasks{escape_mrkdwn(about)}:", *_asked_lines(asked), *waits]
     lines += [get_task_text(item, is_needing=needing) for item in shown]
     return Message(text=blocks.join_lines(lines), blocks=tuple(layout))
 

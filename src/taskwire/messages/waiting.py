@@ -88,18 +88,24 @@ def describe_request(work: Work, link: Link | None) -> str:
             return _describe_other(work)
 
 
-def create_waits_for_account(request: CreateRequested) -> str:
-    """Say in a list that a task waits until its person has connected their account, as mrkdwn."""
-    return f"{_name_create(request)} waits for your Coder account."
+def create_waits_for_account(prompt: str) -> str:
+    """Say in a list that a task waits until its person has connected their account, as mrkdwn.
+
+    `prompt` is empty if it is not known yet.
+    """
+    return f"{_name_create(prompt)} waits for your Coder account."
 
 
-def create_waits(request: CreateRequested, *, is_coder_away: bool) -> str:
-    """Say in a list that a task waits because Coder does not answer, or for another try, as mrkdwn."""
-    return f"{_name_create(request)} waits{' for Coder' if is_coder_away else ''}. I'll try again."
+def create_waits(prompt: str, *, is_coder_away: bool) -> str:
+    """Say in a list that a task waits because Coder does not answer, or for another try, as mrkdwn.
+
+    `prompt` is empty if it is not known yet.
+    """
+    return f"{_name_create(prompt)} waits{' for Coder' if is_coder_away else ''}. I'll try again."
 
 
-def _name_create(request: CreateRequested) -> str:
-    return bold_name(make_title(request.prompt)) if request.prompt else "A new task"
+def _name_create(prompt: str) -> str:
+    return bold_name(make_title(prompt)) if prompt else "A new task"
 
 
 def _describe_other(work: Work) -> str:

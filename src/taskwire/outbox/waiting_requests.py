@@ -13,13 +13,14 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import UserId
 from taskwire.domain.lifecycle.links import Link
-from taskwire.domain.queueing.jobs import Act, CreateRequested, CreateTask, Job, PostCard
+from taskwire.domain.queueing.jobs import Act, CreateRequested, CreateTask, Job, MessageToBot, PostCard
 from taskwire.domain.queueing.person_jobs import (
     AnswerQuestion,
     AuthorizeAccount,
     ConfirmAccount,
     ConnectAccount,
     DisconnectAccount,
+    MakeTaskOfMessage,
     RenewToken,
     WaitForAccount,
 )
@@ -142,7 +143,7 @@ async def _append(
     if not is_own:
         await tell_of_account(deps, error, batch)
         return accounts.request_waits_for_owner(person, wish)
-    if isinstance(job.work, CreateRequested):
+    if isinstance(job.work, CreateRequested | MakeTaskOfMessage | MessageToBot):
         await refresh_home_if_kept(deps, person, batch)
     record_told(deps, batch, "account", person, ttl_ms=PERSON_TOLD_MS)
     if known is not None:

@@ -26,7 +26,7 @@ from taskwire.messages import cards, outages, shapes, task_lists
 from taskwire.messages.teammates import AskedLine
 from taskwire.outbox.coder_health import CoderOutage, find_outage
 from taskwire.outbox.permalinks import find_permalink
-from taskwire.outbox.waiting_creates import list_waiting_creates
+from taskwire.outbox.waiting_creates import list_creates_in_list, list_waiting_creates
 from taskwire.people.permissions import People
 from taskwire.single_flight import SingleFlight
 from taskwire.waiting_replies.offered import list_asked
@@ -138,7 +138,8 @@ class LastKnown:
     async def _list_tasks(
         self, requester: Requester, viewer: _Viewer, question: List, links: list[Link]
     ) -> Message | None:
-        if not links:
+        waits = await list_creates_in_list(self._deps, viewer.person, question, question.page)
+        if not links and not waits:
             return None
         now_ms = microseconds(requester.at) // 1000
         shown = [link for link in links if viewer.wants(link, question, now_ms)]
@@ -149,7 +150,9 @@ class LastKnown:
         lines = await self._make_lines(viewer, here)
         is_for_me = question.filter is ListFilter.NEEDS_ME and page == 1
         asked = await self._list_asked(viewer) if is_for_me else []
-        made = task_lists.task_list(lines, self._hosts, page=page, pages=pages, filtered=words, asked=asked)
+        made = task_lists.task_list(
+            lines, self._hosts, page=page, pages=pages, filtered=words, asked=asked, waits=waits
+        )
         return await self._add_age(requester, made)
 
     async def _show_overview(

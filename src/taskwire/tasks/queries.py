@@ -46,7 +46,7 @@ from taskwire.messages.card_controls import PHASES_WITH_REPORT
 from taskwire.messages.shapes import typed_verb
 from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.posting import find_file_url
-from taskwire.outbox.waiting_creates import list_waiting_creates
+from taskwire.outbox.waiting_creates import list_creates_in_list, list_waiting_creates
 from taskwire.outbox.waiting_requests import answer_or_wait
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import OWNERS_VERBS, People, require_rights
@@ -236,6 +236,7 @@ class Queries:
             pages=pages,
             filtered=" ".join(words),
             asked=await list_asked(self._deps, requester.person) if is_for_me else (),
+            waits=await list_creates_in_list(self._deps, requester.person, question, page),
         )
 
     async def _show_overview(self, requester: Requester) -> Message:

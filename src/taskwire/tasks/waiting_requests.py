@@ -9,8 +9,8 @@ from functools import partial
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.parsing import commands
-from taskwire.domain.queueing.jobs import Act, CreateRequested, Job
-from taskwire.domain.queueing.person_jobs import AnswerQuestion, WaitForAccount
+from taskwire.domain.queueing.jobs import Act, CreateRequested, Job, MessageToBot
+from taskwire.domain.queueing.person_jobs import AnswerQuestion, MakeTaskOfMessage, WaitForAccount
 from taskwire.domain.queueing.queues import QueueName, get_link_id, no_agent_score, request_score, to_coder
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import refusals
@@ -50,7 +50,7 @@ class WaitingRequests:
             raise AccountNeeded(work.person)
         job = read(Job.model_validate_json, work.waiting_job)
         batch = Batch().append(QueueName(work.queue), job, score=_score_of(work, job))
-        if isinstance(job.work, CreateRequested):
+        if isinstance(job.work, CreateRequested | MakeTaskOfMessage | MessageToBot):
             await refresh_home_if_kept(self._deps, work.requester.person, batch)
         return done(batch)
 
