@@ -213,7 +213,7 @@ async def test_the_owner_of_a_task_of_another_account_is_told_how_to_get_it_back
     await both.forgets()
     await both.alice.replies(thread, "use main")
 
-    assert "This account's e-mail address is not the one that you have in Slack" in connected
+    assert "This account's e-mail address is not the one that you use in Slack" in connected
     assert refused == [
         "The agent does not get your replies here. In Coder, *Fix the login* belongs to alice, and that is "
         "not your account any more. Connect *alice* with `/task connect`, or type `/task disconnect`: I then "
