@@ -190,6 +190,8 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "minutes": (12,),
     "seconds": (40,),
     "too_many_failed.most": (5,),
+    "input_too_long.most": (150_000,),
+    "reply_too_long.most": (150_000,),
     "missing": (("workspace:read",),),
     "features": (("show what an agent reported", "delete tasks"),),
     "most": (10,),

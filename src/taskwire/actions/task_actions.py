@@ -20,8 +20,8 @@ from taskwire.actions.pause_resume import (
     wait_for_build,
 )
 from taskwire.actions.stop import take_as_reply
-from taskwire.agent.input import AgentInput, clean_author, name_author
-from taskwire.agent.observing import LONGEST_TITLE
+from taskwire.agent.input import AgentInput, clean_author, name_author, require_fits
+from taskwire.agent.observing import LONGEST_TITLE, shorten_prompt
 from taskwire.agent.thread_context import ThreadContext
 from taskwire.coder.errors import (
     BuildActive,
@@ -202,6 +202,7 @@ class TaskActions:
         if is_shell_command(words):
             raise UserError(*refusals.prompt_is_command())
         text = await self._name_author(link, work, words)
+        require_fits(text)
         task = await get_task(context, link)
         is_done = context.is_outcome_unknown and task.initial_prompt == text
         context.record_reconciled("there" if is_done else "not_there", has_taken_effect=is_done)
@@ -226,7 +227,8 @@ class TaskActions:
         if link.record.thread_ts is None:
             return done(None, (work.requester, answers.prompt_replaced(link)))
         shown = mask_beginning(self._deps.mask, words, LONGEST_TITLE)
-        record = link.record.model_copy(update={"prompt": text, "title": make_replacement_title(shown)})
+        updates = {"prompt": shorten_prompt(text), "title": make_replacement_title(shown)}
+        record = link.record.model_copy(update=updates)
         batch = draw(link.id, self._deps.writes.write_record(Batch(), record))
         questions.settle(link, questions.EDIT, inputs.PROMPT_EDITED, batch)
         return done(batch, (work.requester, answers.prompt_replaced(link)))
@@ -391,7 +393,7 @@ class TaskActions:
             raise UserError(*refusals.no_earlier_messages())
         shown = answers.thread_given(await self._people.get_name(person), len(messages))
         reply = await post_quotation(self._deps, self._people, context, link, work.requester, text, shown)
-        given = record.model_copy(update={"context": text})
+        given = record.model_copy(update={"context": AgentText(text[:1])})
         return done(
             draw(link.id, queue_reply(link.id, reply, self._deps.writes.write_record(Batch(), given)))
         )

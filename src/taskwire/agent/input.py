@@ -1,6 +1,7 @@
 """Makes the agent's input from a reply.
 
-The input is the reply's text as its author saw it, and the content of the reply's text files.
+The input is the reply's text as its author saw it, and the content of the reply's text files. `require_fits`
+decides how long a reply or a prompt may be in all.
 """
 
 import hashlib
@@ -27,6 +28,7 @@ from taskwire.domain.text.agent_text import (
 from taskwire.domain.text.attribution import attribute
 from taskwire.domain.text.message import Block
 from taskwire.domain.text.mrkdwn import is_blank
+from taskwire.messages import task_limits
 from taskwire.messages.blocks import clean_name
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
@@ -44,6 +46,10 @@ _ONE_WORD = re.compile(r"[\w.+-]+")
 # The input is typed into a terminal, so a file must be short. For a longer file, the author should post a
 # link.
 LARGEST_FILE_BYTES = 100_000
+# The most characters of one reply or one prompt, with the messages of a thread and all text files. One file
+# of the largest size fits beside any message. Coder's list of tasks contains every prompt, so each poll reads
+# a long prompt again.
+LONGEST_INPUT = 150_000
 # In a text that mentions more people and channels than this, the others stay ids. Each name may be a call.
 MOST_NAMES = 20
 # Slack refuses a message without visible text.
@@ -74,6 +80,19 @@ class ReadFile(NamedTuple):
     hash: str
 
 
+class InputTooLong(UserError):
+    """The agent would get more than LONGEST_INPUT characters at once."""
+
+    def __init__(self) -> None:
+        super().__init__(*task_limits.input_too_long(LONGEST_INPUT), reason="too_long")
+
+
+def require_fits(text: str) -> None:
+    """Raise InputTooLong if this is more than an agent gets at once."""
+    if len(text) > LONGEST_INPUT:
+        raise InputTooLong
+
+
 class AgentInput:
     """Makes the agent's input from a reply."""
 
@@ -82,7 +101,10 @@ class AgentInput:
         self._people = people
 
     async def prepare(self, reply: Reply) -> PreparedInput:
-        """Return the input for the agent: the reply's text, then the name and content of each text file."""
+        """Return the input for the agent: the reply's text, then the name and content of each text file.
+
+        Raise InputTooLong if all of it together is too long.
+        """
         words = await self.get_text(reply)
         parts: list[str] = [] if is_blank(words) else [words]
         refused, changed = [], []
@@ -94,6 +116,8 @@ class AgentInput:
                 refused.append(file.name)
             else:
                 parts.append(f"{make_heading(file)}\n{_fence(content)}")
+                # Download no more files than can be sent.
+                require_fits("\n\n".join(parts))
         text = sanitize_for_agent("\n\n".join(parts))
         # Mask tokens now, because this text is sent, written into the intent record, and searched for in the
         # log. Mask them before the lines are quoted, because the marks could hide a token of several lines.
@@ -101,6 +125,7 @@ class AgentInput:
         choice = text if not reply.files and _NUMBER.fullmatch(text) else AgentText("")
         if reply.author_name and text:
             text = sanitize_for_agent(self._deps.mask_own(name_author(reply.author_name, text)))
+        require_fits(text)
         return PreparedInput(text, tuple(refused), tuple(changed), choice)
 
     async def with_speaker(self, reply: Reply, link: Link) -> Reply:

@@ -21,6 +21,7 @@ from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.phases import AgentLogEntry, Observation, Report
 from taskwire.domain.lifecycle.transitions import reduce
 from taskwire.domain.masking.secrets import mask_beginning
+from taskwire.domain.text.agent_text import AgentText
 from taskwire.telemetry import logger
 
 # How many characters of a text are masked and stored. Messages show only a few hundred, and masking more
@@ -54,6 +55,11 @@ def observation_of(task: Task, mask: Mask) -> Observation:
         created_at=task.created_at,
         report=_find_current_report(task, mask),
     )
+
+
+def shorten_prompt(prompt: str) -> AgentText:
+    """Return as much of a prompt as the record of a link needs once Coder has the whole prompt."""
+    return AgentText(prompt[:LONGEST_PROMPT])
 
 
 def with_observation(link: Link, seen: Observed, rules: ReducerSettings, now_ms: int) -> Link:

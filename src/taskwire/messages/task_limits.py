@@ -1,9 +1,10 @@
-"""Refusals for a person or a channel with as many tasks as the settings allow, and for an agent with as many
-waiting replies as Taskwire allows."""
+"""Refusals for a person or a channel with as many tasks as the settings allow, for an agent with as many
+waiting replies as Taskwire allows, and for a prompt or a reply that is too long."""
 
 from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.text.message import Message
 from taskwire.messages.refusals import Refusal
-from taskwire.messages.shapes import bold_title
+from taskwire.messages.shapes import bold_title, statement
 
 
 def too_many_tasks(most: int, minutes: int) -> Refusal:
@@ -83,6 +84,22 @@ def channel_runs_too_many(most: int) -> str:
 def reply_waits_for_room(why: str) -> str:
     """Say, as a part of a sentence, why a reply cannot resume its paused task, and when to try again."""
     return f"the task stays paused, because {why}. Try again when one of them is paused or deleted"
+
+
+def input_too_long(most: int) -> Refusal:
+    """Say that a prompt or a reply has more than `most` characters, all of it together."""
+    return (
+        f"That is too long: an agent gets at most {most:,} characters at once, text files included.",
+        "Nothing was done. Leave something out, or post a link to it.",
+    )
+
+
+def reply_too_long(most: int) -> Message:
+    """Say that a reply has more than `most` characters with its files, so it was not sent."""
+    return statement(
+        f"This reply was not delivered. It is too long: an agent gets at most {most:,} characters at once, "
+        "text files included. Leave something out, or post a link to it."
+    )
 
 
 def _count(number: int, word: str) -> str:

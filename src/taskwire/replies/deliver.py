@@ -14,7 +14,7 @@ import contextlib
 from dataclasses import replace
 from functools import partial
 
-from taskwire.agent.input import AgentInput, PreparedInput
+from taskwire.agent.input import LONGEST_INPUT, AgentInput, InputTooLong, PreparedInput
 from taskwire.agent.log import offers_number
 from taskwire.agent.observing import entries_of
 from taskwire.coder.agent_places import NoAgentPlace, take_agent_place
@@ -191,9 +191,8 @@ class ReplySender:
         record, reply = reply_job.link.record, reply_job.reply
         reply_job.context.audit.is_refused(why.reason)
         batch = show_receipt(record.id, reply.ts, "none")
-        if not await record_unless_told(
-            self._deps, batch, NOT_ALLOWED, record.id, reply.person, ttl_ms=REFUSAL_TTL_MS
-        ):
+        told = (NOT_ALLOWED, record.id, reply.person)
+        if not await record_unless_told(self._deps, batch, *told, ttl_ms=REFUSAL_TTL_MS):
             return done(batch)
         requester = Requester(
             person=reply.person, channel=record.channel, at=reply.ts, thread_ts=record.thread_ts
@@ -231,9 +230,8 @@ class ReplySender:
             return retry(0, None, questions.settle_held(self._deps, link, inputs.HELD_SENT_WITH_NEWER, batch))
         is_stale = self._deps.slack.now() - moment_of(reply.ts) > STALE_AFTER
         if reply.was_away and is_stale and not reply.is_confirmed and not link.record.has_other_clock:
-            question = inputs.ask_about_old_reply(
-                link, context.job.id, await self._agent_input.get_display_text(reply)
-            )
+            words = await self._agent_input.get_display_text(reply)
+            question = inputs.ask_about_old_reply(link, context.job.id, words)
             return await ask(self._deps, reply_job, "stale", question)
         return None
 
@@ -243,7 +241,10 @@ class ReplySender:
             # A reply without a place tries often, so it must not download its files and call Coder first. A
             # reply that resumes its task needs no place.
             take_agent_place()
-        prepared = await self._agent_input.prepare(await self._agent_input.with_speaker(reply, link))
+        try:
+            prepared = await self._agent_input.prepare(await self._agent_input.with_speaker(reply, link))
+        except InputTooLong:
+            return await self._outcomes.give_up(reply_job, task_limits.reply_too_long(LONGEST_INPUT))
         if prepared.changed_files:
             message = teammates.files_changed(reply.author_name, prepared.changed_files)
             return await self._outcomes.give_up(reply_job, message)
@@ -340,9 +341,8 @@ class ReplyDeliverer:
         if not await is_agent_forbidden(reply_job.context.coder, task.id):
             return await self._outcomes.wait_for_task(reply_job)
         words = await self._agent_input.get_display_text(reply_job.reply)
-        return await self._outcomes.give_up_and_keep(
-            reply_job, inputs.reply_access_denied(reply_job.link, reply_job.context.job.id, words)
-        )
+        message = inputs.reply_access_denied(reply_job.link, reply_job.context.job.id, words)
+        return await self._outcomes.give_up_and_keep(reply_job, message)
 
     async def _attempt_send(
         self, reply_job: ReplyJob, task: Task, intent: SendIntent, text: AgentText

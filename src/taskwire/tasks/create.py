@@ -7,6 +7,7 @@ posts the card, and the card's ts names the thread; then a job creates the task 
 
 from functools import partial
 
+from taskwire.agent.input import require_fits
 from taskwire.agent.observing import LONGEST_TITLE
 from taskwire.agent.thread_context import ThreadContext
 from taskwire.coder.models import Task
@@ -112,6 +113,7 @@ class TaskCreator:
         request = await self._get_full_request(work)
         if is_shell_command(request.prompt):
             raise UserError(*refusals.prompt_is_command())
+        require_fits(request.prompt)
         account = await self._people.get_account(work.requester.person)
         if is_blank(request.prompt):
             # The form and the command always have a prompt, so Slack did not send this payload.
@@ -119,6 +121,7 @@ class TaskCreator:
         await self._people.require_place(request.requester, "created")
         settings = await self._deps.channel_settings.get(request.requester.channel)
         record = await self._make_record(request, account, settings, context)
+        require_fits(record.task_input)
         thread = ThreadRef(record.channel, record.root_ts) if record.root_ts is not None else None
         if thread is not None and await self._deps.links.find_by_thread(thread) not in (None, record.id):
             raise UserError(*refusals.thread_has_task())

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from taskwire.agent.input import AgentInput
+from taskwire.agent.input import AgentInput, require_fits
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, UserError
@@ -143,7 +143,9 @@ class MessagesToBot:
         """Return the prompt with the content of the message's text files, and the other files' names."""
         person, ts = work.requester.person, work.requester.at
         prepared = await self._agent_input.prepare(Reply(person=person, ts=ts, text="", files=work.files))
-        return f"{prompt}\n\n{prepared.text}" if prepared.text else prompt, prepared.refused_files
+        whole = f"{prompt}\n\n{prepared.text}" if prepared.text else prompt
+        require_fits(whole)
+        return whole, prepared.refused_files
 
     async def _offer(self, work: MessageToBot, request: CreateRequested, context: JobContext) -> Outcome:
         """Ask in the direct message whether to start a task with the text of the message."""

@@ -8,7 +8,7 @@ task of the first attempt by this name.
 import contextlib
 from functools import partial
 
-from taskwire.agent.observing import LONGEST_TITLE, observation_of, observe_first
+from taskwire.agent.observing import LONGEST_TITLE, observation_of, observe_first, shorten_prompt
 from taskwire.coder.errors import NameTaken, NotFound, ServerTrouble
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
@@ -23,6 +23,7 @@ from taskwire.domain.queueing.jobs import ApplyEvent, CreateTask, Job, PostCard
 from taskwire.domain.queueing.queues import to_coder, to_thread
 from taskwire.domain.queueing.retry_policies import CREATE_WITH_ERRORS
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.agent_text import AgentText
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, cards, inputs, refusals
 from taskwire.messages.blocks import begin_sentence
@@ -297,6 +298,9 @@ class TaskBinder:
                 or link.record.title
                 or task.name,
                 "created_at": task.created_at,
+                # Of the context, only whether there is one is used from now on.
+                "prompt": shorten_prompt(record.prompt),
+                "context": AgentText(record.context[:1]),
             }
         )
         batch = self._deps.writes.write_record(Batch(), record)
@@ -327,7 +331,11 @@ def _get_former_title(former: Link | None, task: Task) -> str:
 
     Return an empty text if the prompt has changed since, because the title was made from the prompt.
     """
-    return former.record.title if former is not None and former.record.prompt == task.initial_prompt else ""
+    return (
+        former.record.title
+        if former is not None and former.record.prompt == shorten_prompt(task.initial_prompt)
+        else ""
+    )
 
 
 def _end_unbound(deps: Dependencies, link: Link, now_ms: int) -> Batch:

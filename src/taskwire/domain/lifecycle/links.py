@@ -51,8 +51,9 @@ class LinkRecord(SealedModel):
     owner_slack_name: str = ""
     owner_id: Readable = ""
     owner_name: str = ""
+    # The prompt. Once the task exists, only its beginning.
     prompt: AgentText = AgentText("")
-    # Earlier messages that the agent gets after the prompt.
+    # Earlier messages that the agent gets after the prompt. Once the task exists, only their first character.
     context: AgentText = AgentText("")
     name: str = ""
     title: str = ""
