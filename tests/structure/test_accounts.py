@@ -13,6 +13,7 @@ ASK_FOR_NOBODY = {
     "dependencies.py",
     "outbox/coder_health.py",
     "outbox/service_token.py",
+    "outbox/whole_list.py",
     "people/accounts.py",
     "people/directory.py",
     "people/permissions.py",

@@ -191,6 +191,8 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "seconds": (40,),
     "too_many_failed.most": (5,),
     "input_too_long.most": (150_000,),
+    "list_too_long.owner": ("", "alice"),
+    "list_too_long.size": (48_000_000, 0),
     "reply_too_long.most": (150_000,),
     "missing": (("workspace:read",),),
     "features": (("show what an agent reported", "delete tasks"),),

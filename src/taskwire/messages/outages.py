@@ -1,4 +1,4 @@
-"""The note that Coder shows no tasks now. Cards, lists and the Home tab have it."""
+"""The notes that Coder shows no tasks now, or that its list is too long. Cards and lists have them."""
 
 from typing import Literal
 
@@ -18,3 +18,10 @@ def outage_note(since_ms: int, silence: CoderFailure) -> str:
     """Say since when Coder has not answered, and that the shown state may be old."""
     moment = format_moment(from_ms(since_ms))
     return f":warning: Coder {_CODER_FAILURES[silence]} since {moment}. This may be old."
+
+
+def long_list_note() -> str:
+    """Say that Coder's list is too long to be read, so that the answer shows only tasks with a thread."""
+    return (
+        ":warning: Coder's list of tasks is too long for me to read. Here are only tasks that have a thread."
+    )

@@ -1,5 +1,5 @@
 """Refusals for a person or a channel with as many tasks as the settings allow, for an agent with as many
-waiting replies as Taskwire allows, and for a prompt or a reply that is too long."""
+waiting replies as Taskwire allows, and for a prompt, a reply or Coder's list of tasks that is too long."""
 
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.text.message import Message
@@ -99,6 +99,14 @@ def reply_too_long(most: int) -> Message:
     return statement(
         f"This reply was not delivered. It is too long: an agent gets at most {most:,} characters at once, "
         "text files included. Leave something out, or post a link to it."
+    )
+
+
+def list_too_long_to_search() -> Refusal:
+    """Say that a task can be found only by its whole name, because Coder's list is too long to be read."""
+    return (
+        "Coder's list of tasks is too long for me to search.",
+        "Write the task's whole name as `owner/name`, or write in its thread.",
     )
 
 

@@ -141,6 +141,23 @@ def tasks_vanished(count: int, linked: int) -> str:
     )
 
 
+def list_too_long(owner: str, size: int) -> str:
+    """Say that Coder's list of all tasks is too long to be read, and what works meanwhile.
+
+    `owner` is the name in Coder of the owner with the longest list, empty if it is not known. `size` is the
+    length of this list in bytes; 0 if it is too long too.
+    """
+    longest = ""
+    if owner:
+        megabytes = f", with {max(1, size // 1_000_000)} MB" if size else ""
+        longest = f" Of the people whose tasks have threads, {owner} has the longest list{megabytes}."
+    return (
+        "Coder's list of tasks is longer than 64 MB, because of many tasks or of long prompts. I watch the "
+        "tasks that have threads, but more slowly, and `list` shows only these."
+        f"{longest} Delete tasks in Coder that nobody needs."
+    )
+
+
 def channel_read_by_outsiders(channel: str) -> str:
     """Say that people of another company can read a channel that has threads of tasks."""
     return (

@@ -191,8 +191,7 @@ class PersonalPoller:
             if account.is_refused and not await self._accounts.is_accepted_again(account):
                 return False
             client = await self._accounts.get_client(person)
-            body = await client.list_tasks_raw("owner:me")
-            seen = await self._readers[person].read(poll, body, linked)
+            seen = await self._readers[person].read_owner(poll, client, "me", linked)
             if isinstance(seen, ReadList):
                 suspects = await self._readers[person].count_missing(poll, seen.missing)
                 seen = "overtaken" if suspects is None else "done"

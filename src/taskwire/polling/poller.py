@@ -1,7 +1,8 @@
 """The poller: one list request every `TASKWIRE_POLL_INTERVAL` seconds (5 by default) finds changed tasks.
 
 `app/scheduler.py` calls `poll` at that interval, and sooner after a hint from Coder's webhook. `task_list.py`
-reads the list and stores the changes. `outbox/coder_health.py` tells people when Coder cannot be reached.
+reads the list and stores the changes. If the list is too long, `owner_lists.py` requests the list of each
+owner. `outbox/coder_health.py` tells people when Coder cannot be reached.
 Without a service account, `personal_poller.py` takes the place of this poller.
 """
 
@@ -12,14 +13,18 @@ import time
 from redis.exceptions import RedisError
 
 from taskwire.coder.client import CoderClient
+from taskwire.coder.errors import TooLong
 from taskwire.coder.models import User
 from taskwire.coder.rights import sees_every_task
 from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.lifecycle.links import Link
 from taskwire.messages import troubles
 from taskwire.outbox.coder_health import CoderHealth
 from taskwire.outbox.direct_messages import AdminAlerts
+from taskwire.outbox.whole_list import is_list_too_long, list_all_tasks
+from taskwire.polling.owner_lists import OwnerLists, ReadOwners
 from taskwire.polling.task_list import Linked, ReadList, TaskListReader, report_gone
 from taskwire.state.observations import Poll, PolledElsewhere
 from taskwire.telemetry import Metrics, logger
@@ -63,6 +68,8 @@ class Poller:
         self._alerts = alerts
         self._coder_health = CoderHealth(deps, alerts)
         self._reader = TaskListReader(deps, metrics, ACCOUNT)
+        self._owner_lists = OwnerLists(deps, metrics, ACCOUNT)
+        self._told_of_long_list_ms = 0
         self._has_recorded_roles = False
         self._vanished_trouble = ""
         self._lock = asyncio.Lock()
@@ -80,7 +87,9 @@ class Poller:
         they last. They are never raised.
         """
         async with self._lock:
-            poll = await self._deps.observations.claim(ACCOUNT, POLL_LEASE_MS, takes_over=is_hinted)
+            # Do not end another replica's round of all owners, which takes long.
+            takes_over = is_hinted and not await is_list_too_long(self._deps)
+            poll = await self._deps.observations.claim(ACCOUNT, POLL_LEASE_MS, takes_over=takes_over)
             if isinstance(poll, PolledElsewhere):
                 return poll.wait_ms / 1000
             await self._poll_list(poll)
@@ -91,8 +100,7 @@ class Poller:
         # Read the links first: a task that is linked during the request may be missing from the list.
         linked = await self._deps.links.list_open(includes_unreadable=True)
         try:
-            body = await self._deps.service_coder.list_tasks_raw()
-            outcome = await self._process_list(poll, body, linked)
+            outcome = await self._read_tasks(poll, linked)
         except OutsideError as error:
             self._metrics.polls.labels("failed").inc()
             await self._coder_health.record_failure(error, poll.began_ms)
@@ -103,9 +111,36 @@ class Poller:
             if outcome != "overtaken":
                 # Another poll has overtaken this list, so the list says nothing about the present.
                 await self._coder_health.record_success()
-                await self._deps.notes.keep("1", "polled", ACCOUNT, ttl_ms=self._fresh_ms)
+                # A round of all owners may take long. The next one must end before this note does.
+                ttl_ms = max(self._fresh_ms, int((time.monotonic() - started) * 3000))
+                await self._deps.notes.keep("1", "polled", ACCOUNT, ttl_ms=ttl_ms)
         finally:
             await self._deps.observations.renew(ACCOUNT, self._poll_lease_ms)
+
+    async def _read_tasks(self, poll: Poll, linked: Linked) -> str:
+        """Read the list of all tasks. If it is too long, read the list of each owner of a linked task."""
+        try:
+            body = await list_all_tasks(self._deps)
+        except TooLong:
+            return await self._read_owners(poll, linked)
+        return await self._process_list(poll, body, linked)
+
+    async def _read_owners(self, poll: Poll, linked: Linked) -> str:
+        seen = await self._owner_lists.read(self._deps.service_coder, poll, linked)
+        if seen is None or not await self._check_missing(poll, seen.missing, len(linked)):
+            return "overtaken"
+        if poll.began_ms - self._told_of_long_list_ms > DAY_MS:
+            self._told_of_long_list_ms = poll.began_ms
+            _log.warning("Coder's list of tasks too long, polled owner by owner", longest=seen.longest)
+            await self._alerts.warn("list too long", await self._describe_long_list(seen))
+        return "by_owner"
+
+    async def _describe_long_list(self, seen: ReadOwners) -> str:
+        name = ""
+        if seen.longest:
+            with contextlib.suppress(OutsideError):
+                name = (await self._deps.service_coder.get_user(seen.longest)).username
+        return troubles.list_too_long(name, seen.longest_bytes)
 
     async def get_client(self, link: Link) -> CoderClient:
         """Return the client of the account that sees this link's task."""
@@ -133,6 +168,7 @@ class Poller:
         The next poll stores all observations again.
         """
         self._reader.forget()
+        self._owner_lists.forget()
 
     async def release(self) -> None:
         """Stop polling, so that another replica can start at once."""

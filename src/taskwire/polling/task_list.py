@@ -2,7 +2,8 @@
 
 One call to Redis stores a newer observation and appends the job about it. The handler of that job decides
 what to do. An unchanged list costs one comparison. A changed list is read in pieces, so that other work does
-not have to wait. `poller.py` and `personal_poller.py` request the lists from Coder.
+not have to wait. `poller.py` and `personal_poller.py` request the lists from Coder. If an owner's list
+is too long, the owner's linked tasks are read one by one.
 """
 
 import asyncio
@@ -13,9 +14,10 @@ from dataclasses import dataclass, field
 from taskwire.agent.observing import observation_of
 from taskwire.coder import lists, models
 from taskwire.coder.client import CoderClient
-from taskwire.coder.errors import NotFound, UnexpectedCoderAnswer
+from taskwire.coder.errors import BadRequest, NotFound, TooLong, UnexpectedCoderAnswer
 from taskwire.coder.lists import Item
 from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import AccountRefused, OutsideError
 from taskwire.domain.ids import LinkId, TaskId
 from taskwire.domain.lifecycle.events import Vanished
 from taskwire.domain.lifecycle.links import Link
@@ -29,6 +31,8 @@ from taskwire.telemetry import Metrics, logger
 
 # How many observations one call to Redis stores. Such a call takes two or three milliseconds.
 BATCH_SIZE = 50
+# How many tasks of an owner are read one by one in a poll.
+MOST_SINGLE_TASKS = 20
 
 Linked = dict[TaskId, LinkId]
 Digests = dict[TaskId, int]
@@ -81,6 +85,10 @@ class TaskListReader:
         self._stored_digests: Digests = {}
         # Tasks without a link. When a task is first seen, Redis is asked whether it had a link before.
         self._unlinked: set[TaskId] = set()
+        # The length of the latest list, and whether the latest list was too long to be read.
+        self.list_bytes, self.is_too_long = 0, False
+        # How many tasks were read one by one so far.
+        self._read_singly = 0
 
     def forget(self) -> None:
         """Forget which observations this process has stored. All tasks of the next list are stored."""
@@ -97,6 +105,7 @@ class TaskListReader:
             # stored observations.
             self.forget()
         self._last_poll_number = poll.number
+        self.list_bytes, self.is_too_long = len(body), False
         # Hashing takes some milliseconds, so a worker thread does it. The event loop goes on in the meantime.
         digest = (await asyncio.to_thread(hashlib.sha256, body)).digest()
         if digest == self._list_digest and linked == self._last_linked:
@@ -109,6 +118,54 @@ class TaskListReader:
         # A missing task is searched for again at the next poll, even if the list is unchanged.
         self._list_digest, self._last_linked = b"" if missing else digest, linked
         return ReadList(linked, missing)
+
+    async def read_owner(self, poll: Poll, coder: CoderClient, owner: str, linked: Linked) -> ReadList | str:
+        """Ask Coder for the list of one owner, and read it as `read` does.
+
+        If the list is too long, or Coder does not know the owner, read the linked tasks one by one.
+        """
+        try:
+            body = await coder.list_tasks_raw(f"owner:{owner}")
+        except (TooLong, BadRequest) as error:
+            self.is_too_long = isinstance(error, TooLong)
+            return await self.read_singly(poll, coder, linked)
+        return await self.read(poll, body, linked)
+
+    async def read_singly(self, poll: Poll, coder: CoderClient, linked: Linked) -> ReadList | str:
+        """Ask Coder for the next few of these tasks one by one, and store what it shows of them.
+
+        Return what was read of these few, or the word `overtaken` if a newer poll has begun. If no task can
+        be read, raise the latest error of Coder's client.
+        """
+        # Tasks that were stored one by one are not in the digests.
+        self.forget()
+        part = self._choose_next(linked)
+        found, missing, failed = list[StoredObservation](), Linked(), None
+        for task, link in part.items():
+            try:
+                seen = observation_of(await coder.get_task(task), self._deps.mask)
+            except NotFound:
+                missing[task] = link
+            except AccountRefused:
+                raise
+            except OutsideError as error:
+                _log.warning("task not readable, its last observation kept", task=task, error=str(error))
+                failed = error
+            else:
+                self._metrics.tasks_read.inc()
+                found.append(StoredObservation.of(link, seen))
+        if failed is not None and not found and not missing:
+            raise failed
+        if found and not await self._deps.observations.observe(self._account, poll, found):
+            return "overtaken"
+        return ReadList(part, missing)
+
+    def _choose_next(self, linked: Linked) -> Linked:
+        tasks = sorted(linked)
+        start = self._read_singly % max(1, len(tasks))
+        chosen = (tasks[start:] + tasks[:start])[:MOST_SINGLE_TASKS]
+        self._read_singly = start + len(chosen)
+        return {task: linked[task] for task in chosen}
 
     async def count_missing(self, poll: Poll, missing: Linked) -> list[Link] | None:
         """Record that a list did not show these tasks. Return the links of those tasks that may be gone.

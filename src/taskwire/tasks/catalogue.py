@@ -6,11 +6,10 @@ only the id, owner and name of each task are read.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from taskwire.coder import lists, models
-from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import UnexpectedCoderAnswer
 from taskwire.coder.lists import Item, TaskEntry
 from taskwire.coder.models import Task
@@ -79,9 +78,12 @@ class CatalogueReader:
         # The channel of a link's thread never changes.
         self._channels: dict[LinkId, ChannelId] = {}
 
-    async def read(self, coder: CoderClient) -> Catalogue:
-        """Read the list of all tasks that an account sees. Also read the channels of the tasks' threads."""
-        body = await coder.list_tasks_raw()
+    async def read(self, list_tasks: Callable[[], Awaitable[bytes]]) -> Catalogue:
+        """Read the list of all tasks that an account sees. Also read the channels of the tasks' threads.
+
+        `list_tasks` requests the list. Raise TooLong if the list is too long to be read.
+        """
+        body = await list_tasks()
         linked = await self._deps.links.list_open()
         await self._update_channels(linked.values())
         catalogue = Catalogue()

@@ -5,6 +5,9 @@ Without Coder, it is not known who owns which task. A person sees tasks that the
 whose thread is in the conversation where the person asks. Administrators see all tasks. With
 TASKWIRE_ACCOUNTS=personal, Coder decides which tasks an administrator sees, so this exception does not apply.
 Tasks without a thread are not known. A person whose account Coder had suspended before sees nothing.
+
+The answers are the same while Coder answers but its list of tasks is too long to be read. Then Coder says who
+owns a task.
 """
 
 import contextlib
@@ -39,6 +42,8 @@ class _Viewer(NamedTuple):
     channel: ChannelId
     is_admin: bool
     shared: frozenset[LinkId]
+    # The id of the person's account in Coder, empty if they have none; None if Coder does not answer.
+    account_id: str | None = None
 
     def can_see(self, link: Link) -> bool:
         """Return whether the person may see the task."""
@@ -51,8 +56,8 @@ class _Viewer(NamedTuple):
         return Rights.STEER if link.id in self.shared else Rights.SEE
 
     def owns(self, link: Link) -> bool:
-        """Return whether the person started the task."""
-        return link.record.is_owned_by(self.person)
+        """Return whether the person owns the task, or started it if Coder does not answer."""
+        return link.record.is_owned_by(self.person, self.account_id)
 
     def wants(self, link: Link, question: List, now_ms: int) -> bool:
         """Return whether the list that the person requested includes the task."""
@@ -84,9 +89,14 @@ class LastKnown:
         self._links = SingleFlight(self._read_links)
         self._hosts = task_lists.Hosts(deps.coder_url, deps.forges)
 
-    async def answer(self, requester: Requester, question: Overview | List | Status) -> Message | None:
-        """Return the answer; None if Redis has no task that this person may see."""
-        viewer = await self._get_viewer(requester)
+    async def answer(
+        self, requester: Requester, question: Overview | List | Status, *, is_list_too_long: bool = False
+    ) -> Message | None:
+        """Return the answer; None if Redis has no task that this person may see.
+
+        With `is_list_too_long`, Coder answers, but its list of tasks is too long to be read.
+        """
+        viewer = await self._get_viewer(requester, is_coder_there=is_list_too_long)
         links = [link for link in await self._links.get() if viewer.can_see(link)]
         links.sort(key=lambda link: task_lists.get_order(link, is_own=viewer.owns(link)))
         if isinstance(question, Overview):
@@ -94,7 +104,9 @@ class LastKnown:
         if isinstance(question, List):
             return await self._list_tasks(requester, viewer, question, links)
         found = _find_named(links, question.name)
-        return await self.show_status(requester, found, is_elsewhere=True) if found is not None else None
+        if found is None:
+            return None
+        return await self.show_status(requester, found, is_elsewhere=True, is_coder_there=is_list_too_long)
 
     async def find_managed(self, requester: Requester, name: TaskName, text: str) -> tuple[Link, str] | None:
         """Return the open link of a task that the person owns, or manages as an administrator, and TEXT.
@@ -119,10 +131,12 @@ class LastKnown:
         found = _find_named(own, name, is_exact=is_exact) or _find_named(links, name, is_exact=is_exact)
         return (found, rest) if found is not None else None
 
-    async def show_status(self, requester: Requester, link: Link, *, is_elsewhere: bool = False) -> Message:
+    async def show_status(
+        self, requester: Requester, link: Link, *, is_elsewhere: bool = False, is_coder_there: bool = False
+    ) -> Message:
         """Return the card of a task, in its last known state. With `is_elsewhere`, the card links to the
-        task's thread."""
-        viewer = await self._get_viewer(requester)
+        task's thread. Unless Coder answers (`is_coder_there`), the card says since when it does not."""
+        viewer = await self._get_viewer(requester, is_coder_there=is_coder_there)
         outage = await self._find_outage(requester)
         return cards.status_card(
             link,
@@ -130,7 +144,7 @@ class LastKnown:
             forges=self._deps.forges,
             permalink=await self._find_permalink(link) if is_elsewhere else "",
             rights=link.get_shown_rights(viewer.person, viewer.get_rights(link)),
-            unreachable_since_ms=outage.since_ms,
+            unreachable_since_ms=None if is_coder_there else outage.since_ms,
             silence=outage.why,
             is_open=await self._people.is_open_to_channel(link),
         )
@@ -153,7 +167,7 @@ class LastKnown:
         made = task_lists.task_list(
             lines, self._hosts, page=page, pages=pages, filtered=words, asked=asked, waits=waits
         )
-        return await self._add_age(requester, made)
+        return await self._add_note(requester, viewer, made)
 
     async def _show_overview(
         self, requester: Requester, viewer: _Viewer, links: list[Link]
@@ -173,7 +187,7 @@ class LastKnown:
             await self._list_asked(viewer),
             creates,
         )
-        return await self._add_age(requester, made)
+        return await self._add_note(requester, viewer, made)
 
     async def _list_asked(self, viewer: _Viewer) -> list[AskedLine]:
         return await list_asked(self._deps, viewer.person)
@@ -193,8 +207,10 @@ class LastKnown:
             for number, link in enumerate(links)
         ]
 
-    async def _add_age(self, requester: Requester, message: Message) -> Message:
-        """Add to the top of the message since when Coder has not answered."""
+    async def _add_note(self, requester: Requester, viewer: _Viewer, message: Message) -> Message:
+        """Add to the top of the message since when Coder has not answered, or that its list is too long."""
+        if viewer.account_id is not None:
+            return shapes.with_note(message, outages.long_list_note())
         outage = await self._find_outage(requester)
         return shapes.with_note(message, outages.outage_note(outage.since_ms, outage.why))
 
@@ -202,15 +218,17 @@ class LastKnown:
         found = await self._deps.links.list_links((await self._deps.links.list_open()).values())
         return list(found.values())
 
-    async def _get_viewer(self, requester: Requester) -> _Viewer:
+    async def _get_viewer(self, requester: Requester, *, is_coder_there: bool = False) -> _Viewer:
         await self._people.get_profile(requester.person)
         await self._people.accounts.require_not_suspended_before(requester.person)
+        account = await self._people.find_account(requester.person) if is_coder_there else None
         is_admin = self._deps.has_service_account and await self._people.is_admin(requester.person)
         return _Viewer(
             requester.person,
             await self._people.find_conversation(requester),
             is_admin,
             await self._people.list_shared_links(requester.person),
+            (account.id if account else "") if is_coder_there else None,
         )
 
     async def _find_outage(self, requester: Requester) -> CoderOutage:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from taskwire.agent.observing import LONGEST_PROMPT, LONGEST_TITLE, Mask, observation_of, with_observation
 from taskwire.coder.client import CoderClient
-from taskwire.coder.errors import NotFound, PersonTokenRefused, UnexpectedCoderAnswer
+from taskwire.coder.errors import NotFound, PersonTokenRefused, TooLong, UnexpectedCoderAnswer
 from taskwire.coder.lists import TaskEntry
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
@@ -39,10 +39,11 @@ from taskwire.domain.queueing.jobs import ActVerb
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import sanitize_for_agent
 from taskwire.domain.text.mrkdwn import fold_words
-from taskwire.messages import refusals
+from taskwire.messages import refusals, task_limits
 from taskwire.messages.cards import make_unlinked
 from taskwire.messages.task_lists import Hosts, TaskLine, get_task_text, task_row
 from taskwire.outbox.permalinks import find_permalink
+from taskwire.outbox.whole_list import list_all_tasks
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import Account, People
 from taskwire.single_flight import SingleFlight
@@ -112,6 +113,10 @@ class _Viewer:
         return catalogue.entries if self.sees_all else catalogue.list_of(owner_id, self.channel, self.shared)
 
 
+class TasksNotListed(UserError):
+    """Coder's list of tasks is too long to be read, so only a task's whole name finds the task."""
+
+
 class _ShownTasks(NamedTuple):
     """The names of tasks that may be meant. The first of them also have rows, and links as displayed."""
 
@@ -128,7 +133,7 @@ class Lookup:
         self._people = people
         self._reader = CatalogueReader(deps)
         # People who ask at the same time share one reading of the service account's list.
-        self._catalogue = SingleFlight(partial(self._reader.read, deps.service_coder))
+        self._catalogue = SingleFlight(partial(self._reader.read, partial(list_all_tasks, deps)))
 
     async def list_visible(self, requester: Requester) -> list[VisibleTask]:
         """List the tasks that this person may see in the conversation where the person asks."""
@@ -136,9 +141,16 @@ class Lookup:
         return await self._read_tasks(viewer.list_visible(await self._get_catalogue(viewer)))
 
     async def _get_catalogue(self, viewer: _Viewer) -> Catalogue:
+        """Return the tasks that Coder lists. Raise TasksNotListed if Coder's list is too long to be read."""
+        try:
+            return await self._read_catalogue(viewer)
+        except TooLong:
+            raise TasksNotListed(*task_limits.list_too_long_to_search()) from None
+
+    async def _read_catalogue(self, viewer: _Viewer) -> Catalogue:
         if self._people.accounts.has_service:
             return await self._catalogue.get()
-        catalogue = await self._reader.read(viewer.coder)
+        catalogue = await self._reader.read(viewer.coder.list_tasks_raw)
         for link in (await self._deps.links.list_links(viewer.shared)).values():
             if not catalogue.has_link(link.id):
                 await self._add_shared(link, catalogue)
@@ -150,7 +162,7 @@ class Lookup:
         Leave the task out if it cannot be read.
         """
         coder = await self._people.accounts.get_owners_client(link)
-        with contextlib.suppress(NotFound, PersonTokenRefused):
+        with contextlib.suppress(NotFound, PersonTokenRefused, TooLong):
             task = await coder.get_task(str(link.record.task_id))
             entry = TaskEntry(task.id, task.name, task.owner_id, task.owner_name)
             catalogue.add(task, entry, link.id, link.record.channel)
@@ -200,7 +212,11 @@ class Lookup:
             viewer = await self._get_viewer(requester)
         except AccountNeeded:
             return name, text
-        seen = viewer.list_visible(await self._get_catalogue(viewer))
+        try:
+            seen = viewer.list_visible(await self._get_catalogue(viewer))
+        except TasksNotListed:
+            # A whole name is still found.
+            return name, text
         own, others = viewer.split_own(seen)
         if any(each.entry.name.lower() == name.name for each in own):
             return name, text

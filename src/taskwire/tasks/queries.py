@@ -55,7 +55,7 @@ from taskwire.slack.calls import Method
 from taskwire.state.retention import STEPS
 from taskwire.tasks.audit_queries import AuditQueries
 from taskwire.tasks.last_known import LastKnown
-from taskwire.tasks.lookup import Lookup, VisibleTask, make_displayed_link
+from taskwire.tasks.lookup import Lookup, TasksNotListed, VisibleTask, make_displayed_link
 from taskwire.telemetry import logger
 from taskwire.waiting_replies.offered import list_asked
 
@@ -207,9 +207,17 @@ class Queries:
     async def _or_last_known(
         self, requester: Requester, question: Overview | List | Status, answering: Awaitable[Message]
     ) -> Message:
-        """Return the answer. While Coder does not answer, return the last known state of the tasks."""
+        """Return the answer. While Coder does not answer, return the last known state of the tasks.
+
+        Do the same while Coder's list of tasks is too long to be read.
+        """
         try:
             return await answering
+        except TasksNotListed:
+            known = await self._last_known.answer(requester, question, is_list_too_long=True)
+            if known is None:
+                raise
+            return known
         except OutsideError as error:
             known = await self._last_known.answer(requester, question) if is_coder_away(error) else None
             if known is None:
