@@ -43,6 +43,7 @@ NOT_SEALED = {
     "ConnectedAccount": "it is sealed as a whole, for its person",
     "OwnServiceToken": "it is sealed as a whole",
     "CoderAccount": "a cached answer, which is sealed for its person",
+    "_PeoplePage": "a cached answer, which is sealed for its page",
     "Account": "it is put together from answers",
     "AuditEntry": "it holds nothing that people wrote, and is signed",
     "AuditSeal": "it is sealed as a whole, for its trail",

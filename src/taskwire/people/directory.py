@@ -47,8 +47,12 @@ MOST_SINGLE_GROUPS = 3
 # How long it is known that a group exists. No right depends on it. In this time, Slack allows 200 calls about
 # groups, so a request that names many groups ends, also if several people make such requests.
 GROUP_EXISTS_TTL_MS = 600_000
-# Slack allows reading 20 pages of people a minute. A search for a name reads at most this many pages.
-MOST_PAGES_OF_PEOPLE = 10
+# How long it is known that a group does not exist. A group that is made in this time does not exist for us
+# until then, or until Slack reports its members.
+NO_GROUP_TTL_MS = 180_000
+# Slack allows reading 20 pages of people a minute. A search for a name reads at most this many pages. All
+# searches share a page for this long, so together they read 12 pages a minute.
+MOST_PAGES_OF_PEOPLE, PEOPLE_TTL_MS = 10, 50_000
 
 T = TypeVar("T")
 _log = logger("taskwire.people.directory")
@@ -64,6 +68,13 @@ class CoderAccount(BaseModel):
 
 _ACCOUNTS = TypeAdapter(tuple[CoderAccount, ...])
 _NAMES = TypeAdapter(dict[str, str])
+
+
+class _PeoplePage(BaseModel):
+    """A page of the people of a workspace: the names of each person, folded, and the next page's cursor."""
+
+    names: dict[UserId, frozenset[str]]
+    next_cursor: str
 
 
 class Directory:
@@ -139,22 +150,31 @@ class Directory:
         teams, cursor = [*await self._list_teams_to_ask()], ""
         for _ in range(MOST_PAGES_OF_PEOPLE):
             try:
-                profiles, cursor = await self._deps.slack.list_profiles(cursor, teams[0])
+                page = await self._get_people_page(teams[0], cursor)
             except SlackRefused as refused:
                 _log.warning(
                     "list of people not readable in Slack, so a typed name was not found", code=refused.code
                 )
                 return {}
-            for profile in profiles:
-                if not profile.is_bot and not profile.is_deleted:
-                    for name in {fold_words(profile.real_name), fold_words(profile.name)}.intersection(names):
-                        # A person may be in several workspaces of an organization.
-                        found.setdefault(name, {})[profile.id] = None
+            for person, own in page.names.items():
+                for name in own.intersection(names):
+                    # A person may be in several workspaces of an organization.
+                    found.setdefault(name, {})[person] = None
+            cursor = page.next_cursor
             if not cursor:
                 del teams[0]
             if not teams:
                 return {name: [*people] for name, people in found.items()}
         return {}
+
+    async def _get_people_page(self, team: str, cursor: str) -> _PeoplePage:
+        """Return a page of the people of a workspace.
+
+        Pages are stored, so a search that Slack's limits made wait goes on where it was.
+        """
+        ask = partial(self._ask_people_page, team, cursor)
+        found = await self._get_cached("people_page", f"{team}:{cursor}", ask, PEOPLE_TTL_MS)
+        return _parse(_PeoplePage.model_validate_json, found)
 
     async def list_accounts(self, email: str) -> tuple[CoderAccount, ...]:
         """Return the Coder users whose e-mail address is exactly this address."""
@@ -172,21 +192,23 @@ class Directory:
         found = await self._get_cached("coder_user", name, ask, ANSWER_TTL_MS)
         return _parse(_ACCOUNTS.validate_json, found)
 
-    async def has_group(self, group: str) -> bool:
+    async def has_group(self, group: str, asker: UserId) -> bool:
         """Return whether a user group exists. Return True if Slack does not show the groups to the bot.
 
-        The answer yes is stored, so a request that names many groups goes on where Slack's limits made it
-        wait.
+        The answer is stored, so a request that names many groups goes on where Slack's limits made it wait.
+        Anybody can name groups that do not exist. So rights go first in these limits, and the groups that
+        `asker` names are looked up one after the other.
         """
+        known = await self._find_whether_group_exists(group)
+        if known is not None:
+            return known
+        ask = partial(self._ask_whether_group_exists, group, asker, await self._list_teams_to_ask())
+        return bool(await self._share_call("group_exists", group, ask))
+
+    async def _find_whether_group_exists(self, group: str) -> bool | None:
         if await self._deps.notes.find("group_exists", group) is not None:
             return True
-        try:
-            await self._deps.slack.list_group(group, await self._list_teams_to_ask())
-        except SlackRefused as refused:
-            if refused.code == "no_such_subteam":
-                return False
-        await self._deps.notes.keep("1", "group_exists", group, ttl_ms=GROUP_EXISTS_TTL_MS)
-        return True
+        return False if await self._deps.notes.find("no_group", group) is not None else None
 
     async def list_group(self, group: str) -> frozenset[str]:
         """Return the members of a user group. If the group no longer exists, return no members."""
@@ -250,6 +272,7 @@ class Directory:
         await notes.invalidate("group" if is_group else "profile", name)
         await notes.forget("group_exists" if is_group else "name", name)
         if is_group:
+            await notes.forget("no_group", name)
             await notes.invalidate("group_names", "all")
 
     async def _get_cached(self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int) -> str:
@@ -257,7 +280,11 @@ class Directory:
         if found is not None:
             return found
         get = partial(self._get_shared, what, name, ask, ttl_ms, get_least_priority())
-        call = self._running_calls.setdefault((what, name), SingleFlight(get))
+        return await self._share_call(what, name, get)
+
+    async def _share_call(self, what: str, name: str, ask: Callable[[], Awaitable[str]]) -> str:
+        """Return the answer to a question that several callers may have at the same time."""
+        call = self._running_calls.setdefault((what, name), SingleFlight(ask))
         try:
             return await retry_until_capacity(call.get)
         finally:
@@ -296,6 +323,31 @@ class Directory:
     async def _ask_channel_name(self, channel: ChannelId) -> str:
         found = await self._deps.slack.get_channel(channel)
         return found.name if found.is_public else ""
+
+    async def _ask_whether_group_exists(self, group: str, asker: UserId, teams: tuple[str, ...]) -> str:
+        """Return "1" if the group exists, and store the answer. Otherwise return an empty text."""
+        known = await self._find_whether_group_exists(group)
+        if known is not None:
+            # Another request has got the answer in the meantime.
+            return "1" if known else ""
+        try:
+            with as_claimant(f"named_group:{asker}"), with_least_priority(Priority.BACKFILL):
+                await self._deps.slack.list_group(group, teams)
+        except SlackRefused as refused:
+            if refused.code == "no_such_subteam":
+                await self._deps.notes.keep("1", "no_group", group, ttl_ms=NO_GROUP_TTL_MS)
+                return ""
+        await self._deps.notes.keep("1", "group_exists", group, ttl_ms=GROUP_EXISTS_TTL_MS)
+        return "1"
+
+    async def _ask_people_page(self, team: str, cursor: str) -> str:
+        profiles, next_cursor = await self._deps.slack.list_profiles(cursor, team)
+        names = {
+            each.id: frozenset({fold_words(each.real_name), fold_words(each.name)})
+            for each in profiles
+            if not each.is_bot and not each.is_deleted
+        }
+        return _PeoplePage(names=names, next_cursor=next_cursor).model_dump_json()
 
     async def _ask_accounts(self, email: str) -> str:
         return _dump_accounts(await self._deps.service_coder.list_users_by_email(email))

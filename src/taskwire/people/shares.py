@@ -122,7 +122,7 @@ class Shares:
         for each in who:
             if not is_group(each):
                 await self._require_possible(UserId(each))
-            elif not await self._people.directory.has_group(each):
+            elif not await self._people.directory.has_group(each, requester.person):
                 raise UserError(*refusals.NO_SUCH_GROUP)
         self._deps.writes.set_shares(batch, link.id, shares)
         for each in who:
