@@ -22,7 +22,7 @@ from taskwire.domain.ids import LinkId
 from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.reconcile import Finding
-from taskwire.domain.queueing.jobs import ApplyEvent, Job
+from taskwire.domain.queueing.jobs import AnswerInThread, ApplyEvent, Job
 from taskwire.domain.queueing.maintenance import ReadThread
 from taskwire.domain.queueing.queues import get_link_id
 from taskwire.domain.queueing.work import Work
@@ -315,6 +315,16 @@ def name_owner(context: JobContext, link: Link | None) -> str:
     if link is None:
         return context.lease.name
     return link.record.owner_id or link.record.requested_by
+
+
+def name_caller(context: JobContext, link: Link | None) -> str:
+    """Return a name for the person to whom the job's calls to agents are counted.
+
+    This is the task's owner. A question in a thread is counted to the person who asks, because anybody there
+    may ask. Their questions must not use up the places of the owner's replies.
+    """
+    work = context.job.work
+    return work.requester.person if isinstance(work, AnswerInThread) else name_owner(context, link)
 
 
 def require_own_link(context: JobContext, link: Link | None) -> None:

@@ -21,7 +21,7 @@ from taskwire.domain.queueing.jobs import JOB_KINDS
 from taskwire.domain.queueing.retry_policies import ANY_JOB, WITHOUT_REDIS_SECONDS
 from taskwire.failures import Failures, normalize_retry
 from taskwire.ingress_priority import IngressPriority
-from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, name_owner, require_own_link
+from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, name_caller, require_own_link
 from taskwire.messages import answers
 from taskwire.outbox.allowed_places import require_allowed_place
 from taskwire.outbox.audit import FindAccount, log_entries, make_entry
@@ -385,7 +385,7 @@ class Worker:
             if not context.is_outcome_unknown:
                 require_allowed_place(self._deps, job.work)
             context.coder = await self._accounts.get_client_for_job(job.work, link)
-            with self._agent_places.of_job(name_owner(context, link)):
+            with self._agent_places.of_job(name_caller(context, link)):
                 return normalize_retry(context, await handler.run(context, link))
         except (LeaseLost, CannotRead):
             raise

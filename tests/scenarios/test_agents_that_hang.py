@@ -21,6 +21,11 @@ def sends(world: World) -> list[str]:
     return [seen.path for seen in world.coder.requests if seen.route == "tasks.send"]
 
 
+def unanswered_logs(world: World) -> list[str]:
+    """Return the path of each request for an agent's log that has no answer."""
+    return [seen.path for seen in world.coder.requests if seen.route == "tasks.logs" and not seen.status]
+
+
 async def wait_for_input(world: World, people: dict[Person, int]) -> dict[Person, list[Thread]]:
     """Start tasks of each of these people. Their agents wait for input."""
     threads = {
@@ -106,6 +111,25 @@ async def test_an_agent_that_answers_gets_its_input_while_those_of_two_owners_ha
     await ends(world, carols, *(thread for _, thread in hanging))
 
 
+async def test_questions_of_others_take_no_places_of_the_owners_replies(world: World) -> None:
+    """Eight agents of Alice never answer a request for their logs. Bob asks for these logs. Meanwhile
+    Alice's ninth agent gets her reply."""
+    *threads, last = (await wait_for_input(world, {world.alice: MAX_AGENT_JOBS_OF_OWNER + 1}))[world.alice]
+    task = world.task(f"alice-{MAX_AGENT_JOBS_OF_OWNER:05}")
+
+    world.coder.plan_fault("tasks.logs", hang(), times=MAX_AGENT_JOBS_OF_OWNER)
+    for thread in threads:
+        await world.slack.post(world.bob.id, thread.channel, "!logs", thread.ts)
+    await world.until(lambda: len(unanswered_logs(world)) == MAX_AGENT_JOBS_OF_OWNER, "the agents hang")
+    await world.slack.post(world.alice.id, last.channel, "use main", last.ts)
+    await world.until(lambda: task.inputs, "Alice's agent has the reply")
+
+    assert task.inputs == ["use main"]
+    assert not world.bob.has_news(), "a question of Bob has ended before"
+    await ends(world, last, *threads)
+    world.bob.reads()
+
+
 async def test_a_reply_without_a_place_shows_that_it_waits_and_downloads_no_file(world: World) -> None:
     """Eight agents of Alice take a reply and never answer, so her reply to a ninth agent waits for a place.
     Its receipt says so once. Its file is downloaded only when a place is free."""
@@ -151,14 +175,11 @@ async def test_an_outage_of_many_agents_leaves_stops_their_places(world: World, 
         for thread in own:
             await world.slack.post(owner.id, thread.channel, verb, thread.ts)
 
-    def hanging() -> list[str]:
-        return [seen.path for seen in world.coder.requests if seen.route == "tasks.logs" and not seen.status]
-
-    await world.until(lambda: len(hanging()) in held, "the agents hang")
+    await world.until(lambda: len(unanswered_logs(world)) in held, "the agents hang")
     await world.slack.command(carol.id, "general", "/task", "stop carol-00003")
     await world.until(lambda: world.task("carol-00003").status == "paused", "Carol's task is stopped")
 
-    assert len(hanging()) in held
+    assert len(unanswered_logs(world)) in held
     await ends(world, *(thread for own in threads.values() for thread in own))
     for person in (world.alice, world.bob, carol):
         person.reads()

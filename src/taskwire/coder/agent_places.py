@@ -43,7 +43,7 @@ class AgentPlaces:
     def of_job(self, owner: str) -> Iterator[None]:
         """Inside the block, the first call to an agent takes a place. The end of the block frees the place.
 
-        `owner` names the person whose agent the job may call.
+        `owner` names the person whose agent the job may call, or who asks about it in its thread.
         """
         job = _Job(self, owner)
         before = _job.set(job)
