@@ -294,16 +294,34 @@ class JobContext:
         await self._queues.write_under_lease(self.lease, batch, unchanged)
 
     @contextlib.asynccontextmanager
-    async def _renewing_intent(self, intent: str, seconds: float) -> AsyncIterator[None]:
-        async def renew() -> None:
-            # If the intent record cannot be renewed, it expires, and the next lease reconciles.
+    async def keeping_lease(self) -> AsyncIterator[None]:
+        """Inside the block, keep the lease while this process lives, however long a read takes.
+
+        Without this, the job would be acquired again after some seconds, and would make the same call again
+        while the first call waits. Raise LeaseLost if another process has the lease already.
+        """
+        await self._queues.extend(self.lease)
+        async with self._renewing(
+            lambda: self._queues.extend(self.lease), self._queues.times.lease_ms / 1000
+        ):
+            yield
+
+    def _renewing_intent(self, intent: str, seconds: float) -> contextlib.AbstractAsyncContextManager[None]:
+        # If the intent record cannot be renewed, it expires, and the next lease reconciles.
+        return self._renewing(lambda: self._queues.begin(self.lease, intent, seconds, is_again=True), seconds)
+
+    @contextlib.asynccontextmanager
+    async def _renewing(self, renew: Callable[[], Awaitable[None]], seconds: float) -> AsyncIterator[None]:
+        """Call `renew` three times in `seconds`, until the block ends or the lease is lost."""
+
+        async def renew_again() -> None:
             with contextlib.suppress(LeaseLost):
                 while True:
                     await asyncio.sleep(seconds / 3)
                     with contextlib.suppress(RedisError):
-                        await self._queues.begin(self.lease, intent, seconds, is_again=True)
+                        await renew()
 
-        renewal = asyncio.create_task(renew(), name=f"renew intent {self.job.id}")
+        renewal = asyncio.create_task(renew_again(), name=f"renew {self.job.id}")
         try:
             yield
         finally:

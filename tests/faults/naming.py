@@ -11,6 +11,8 @@ import json
 import re
 from dataclasses import dataclass
 
+from taskwire.domain.queueing.queues import get_kind
+
 from . import heads
 from .heads import Head, NoHead
 from .points import Call, Kind, call_of_redis, call_of_write
@@ -206,7 +208,7 @@ class Namer:
         if "kind" not in work:
             self.report_problem(f"a job does not say of which kind it is: {body[:200]}")
         kind = work.get("verb") or work.get("event", {}).get("event") or work.get("notice", {}).get("kind")
-        return f"{listed.partition(':')[0]}:{work.get('kind')}" + (f":{kind}" if kind else "")
+        return f"{get_kind(listed)}:{work.get('kind')}" + (f":{kind}" if kind else "")
 
 
 def _words(command: Words) -> list[str]:

@@ -1,6 +1,6 @@
 """Tests of two time limits. A worker writes an intent record and then makes the call of its attempt. The
 first limit says until when it may send the call. The second says for how long other workers do not acquire
-its queue."""
+its queue. A worker that reads something for long extends its lease."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from taskwire.domain.queueing.queues import QueueName
 from taskwire.domain.text.message import Message
 from taskwire.job_context import FIRST_BYTE_SECONDS, JobContext
 from taskwire.queue.batch import Batch
-from taskwire.queue.leases import Lease
+from taskwire.queue.leases import Lease, LeaseLost, NothingDue
 from taskwire.redis import connection, embedded
 from taskwire.slack.metadata import Metadata
 from taskwire_sandbox.slack import SlackSandbox
@@ -52,12 +52,12 @@ class Desk:
         assert isinstance(lease, Lease)
         return JobContext(lease, self.deps.queues)
 
-    async def lasts_ms(self) -> int:
+    async def lasts_ms(self, field: str = "attempt_until") -> int:
         """Return for how many more milliseconds other workers may not acquire the queue, because its owner
-        may still make the attempt's call."""
+        may still make the attempt's call. With the field `held_until`, because its owner has the lease."""
         async with connection.open(f"redis://127.0.0.1:{self.network.port}") as connections:
             key = KEYS.named("queue", QUEUE, "state")
-            asked = connections.commands.hget(key, "attempt_until")
+            asked = connections.commands.hget(key, field)
             return int(await cast("Awaitable[str | None]", asked) or 0) - self.clock.now_ms
 
 
@@ -119,5 +119,25 @@ async def test_an_attempt_lasts_while_its_process_lives_and_ends_soon_after_its_
     assert again.intent == "note"
 
 
-async def _is(desk: Desk, lasts_ms: int) -> bool:
-    return await desk.lasts_ms() == lasts_ms
+async def test_a_lease_is_kept_during_a_long_read(desk: Desk) -> None:
+    """While a job reads something for long, its process extends the lease, so no other worker acquires the
+    queue. The lease ends soon after that."""
+    context = await desk.context()
+
+    async with context.keeping_lease():
+        for _ in range(3):
+            desk.clock.now_ms += TIMES.lease_ms - 1
+            await until(lambda: _is(desk, TIMES.lease_ms, "held_until"), "the lease to be extended")
+        meanwhile = await desk.deps.queues.acquire()
+    desk.clock.now_ms += TIMES.lease_ms
+    again = await desk.deps.queues.acquire()
+
+    assert isinstance(meanwhile, NothingDue)
+    assert isinstance(again, Lease)
+    with pytest.raises(LeaseLost):
+        async with context.keeping_lease():
+            pytest.fail("the lease is lost")
+
+
+async def _is(desk: Desk, lasts_ms: int, field: str = "attempt_until") -> bool:
+    return await desk.lasts_ms(field) == lasts_ms

@@ -30,11 +30,11 @@ async def asks(inbox: Inbox, second: float, *, is_ours: bool = True) -> ClaimRes
     """
     ts = Ts(f"{BEGIN + second:.6f}")
     when_told, when_limited = (
-        Batch().append(thread_answers("@"), job(f"told:{ts}"), claimed_in=THREAD),
+        Batch().append(thread_answers("@", "U1"), job(f"told:{ts}"), claimed_in=THREAD),
         Batch(),
     )
     user_limit = UserLimit(UserId("U1"), "ask", ts, 10, when_told=when_told, when_limited=when_limited)
-    batch = Batch().append(thread_answers("@"), job(f"asked:{ts}"), claimed_in=THREAD)
+    batch = Batch().append(thread_answers("@", "U1"), job(f"asked:{ts}"), claimed_in=THREAD)
     return await inbox.claim_in_thread(f"C1:{ts}", THREAD, batch, is_ours=is_ours, user_limit=user_limit)
 
 
@@ -67,7 +67,7 @@ async def test_ten_of_fifteen_are_done_in_any_order(engine: Engine, inbox: Inbox
 
     assert taken == ["claimed"] * 10 + ["limit_told"] + ["limited"] * 4
     names = await engine.connections.commands.zrange(
-        engine.keys.named("queue", "thread_answers:L1", "order"), 0, -1
+        engine.keys.named("queue", "thread_answers.U1:L1", "order"), 0, -1
     )
     assert len(names) == 11
 
@@ -128,7 +128,7 @@ async def test_a_thread_that_is_not_known_yet_is_counted_too(engine: Engine, inb
     await engine.queues.write(batch)
 
     names = await engine.connections.commands.zrange(
-        engine.keys.named("queue", "thread_answers:L1", "order"), 0, -1
+        engine.keys.named("queue", "thread_answers.U1:L1", "order"), 0, -1
     )
     assert len(names) == 11
 

@@ -94,10 +94,10 @@ async def link_of(world: World, thread: Thread) -> LinkId:
     return LinkId(str(await world.connections.commands.get(key)))
 
 
-async def has_to_answer(world: World, thread: Thread, count: int) -> Batch:
-    """Put this number of answers to queries into the thread's queue of answers. They wait for an hour. Return
-    a batch that removes them from the queue."""
-    name = thread_answers(await link_of(world, thread))
+async def has_to_answer(world: World, thread: Thread, person: Person, count: int) -> Batch:
+    """Put this number of answers to this person's queries into their queue of answers in the thread. They
+    wait for an hour. Return a batch that removes them from the queue."""
+    name = thread_answers(await link_of(world, thread), person.id)
     filling, emptying = Batch(), Batch()
     for number in range(count):
         job = Job(id=f"said:{number}", work=PostText(message=Message(text="…")))
@@ -366,10 +366,11 @@ async def test_ten_strangers_together_cannot_fill_a_queue_while_coder_is_away(wo
 
 
 async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: World) -> None:
-    """Too many answers to queries wait in a thread, so the bot refuses `!help`. All refused messages get a
-    warning mark, and the thread gets one message about them. When fewer answers wait, `!help` works again."""
+    """Too many answers to Alice's queries wait in a thread, so the bot refuses her `!help`. All refused
+    messages get a warning mark, and the thread gets one message about them. When fewer answers wait, `!help`
+    works again."""
     thread, _ = await a_busy_agent(world)
-    others = await has_to_answer(world, thread, MAX_WAITING_ANSWERS - 1)
+    others = await has_to_answer(world, thread, world.alice, MAX_WAITING_ANSWERS - 1)
 
     asked = [await world.alice.replies(thread, "!help") for _ in range(3)]
     await world.bot.parts.deps.queues.write(others)

@@ -172,7 +172,7 @@ async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) 
     link = await link_of(world)
     await world.alice.replies(thread, "use main")
     await rewrite_jobs_as_newer(world, to_coder(link))
-    await append_unreadable_job(world, thread_answers(link), "answer:1")
+    await append_unreadable_job(world, thread_answers(link, world.alice.id), "answer:1")
     await takes_all(world, task)
     keeper = world.bot.parts.newer
     for _ in range(6):

@@ -175,7 +175,7 @@ async def test_a_reply_that_nobody_could_be_asked_about_for_a_week_gets_a_word(w
     assert link is not None
 
     await deps.queues.write(
-        Batch().append(thread_answers(link.id), Job(id=f"not_a_verb:{long_ago}", work=work))
+        Batch().append(thread_answers(link.id, world.alice.id), Job(id=f"not_a_verb:{long_ago}", work=work))
     )
     await world.passes(seconds=1)
 

@@ -241,7 +241,8 @@ async def test_what_is_asked_for_stands_before_nobody_who_is_called(world: World
         waiting = await world.jobs()
     await world.settles()
 
-    assert thread_answers(link) not in calls
+    assert thread_answers(link, world.bob.id) in waiting
+    assert thread_answers(link, world.bob.id) not in calls
     assert not waiting.get(to_thread(link))
     assert not waiting.get(to_coder(link))
     assert task.status == "active"

@@ -7,7 +7,7 @@ that part. The last of these places are for owners who hold none, so that a few 
 them. A job takes its place at its first call to an agent, and keeps it until the job ends. A job that
 finds no place raises `NoAgentPlace` and runs again soon, so meanwhile it holds no place at all.
 
-Calls outside of jobs need no place.
+Private answers have places of their own (`tasks/queries.py`). Other calls outside of jobs need no place.
 """
 
 import contextlib
@@ -52,6 +52,10 @@ class AgentPlaces:
         finally:
             _job.reset(before)
             job.end()
+
+    def of_private_answer(self, owner: str) -> contextlib.AbstractContextManager[None]:
+        """Return a block like `of_job` for an answer that no job makes. In a job, the job's place counts."""
+        return self.of_job(owner) if _job.get() is None else contextlib.nullcontext()
 
     def take(self, owner: str) -> None:
         """Take a place. Raise `NoAgentPlace` if none is free for this owner."""

@@ -305,7 +305,8 @@ def _batch_of(clicked: Click) -> Batch | None:
         return _retry_and_send(requester, link, rest, name, is_public=clicked.is_public)
     if button is Button.SHOW_ANSWER:
         return Batch().append(
-            thread_answers(link), Job(id=name, work=ShowAnswer(requester=requester, key=rest))
+            thread_answers(link, requester.person),
+            Job(id=name, work=ShowAnswer(requester=requester, key=rest)),
         )
     if button in (Button.OPEN_RESULT, Button.SEEN):
         # The Home tab itself shows the change.

@@ -25,7 +25,7 @@ from taskwire.domain.queueing.jobs import (
     ReplyChanged,
     ShareFile,
 )
-from taskwire.domain.queueing.queues import get_link_id
+from taskwire.domain.queueing.queues import get_kind, get_link_id
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Acquired
 from taskwire.queue.scripts import Clock, Script, load_script
@@ -220,7 +220,7 @@ def _kind(job: Job) -> str:
 
 def _needs_link(queue: str, job: Job) -> bool:
     """Return whether a job has an effect only if its link is still open."""
-    is_about_link = queue.partition(":")[0] in (
+    is_about_link = get_kind(queue) in (
         "to_coder",
         "to_thread",
         "thread_answers",

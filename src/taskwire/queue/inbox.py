@@ -46,7 +46,8 @@ MAX_WAITING_REQUESTS = 50
 # Of the replies for one agent, the most of one person other than the task's owner, and of all people other
 # than the owner. The other places are only for the owner's replies.
 MAX_REPLIES_OF_ONE, MAX_REPLIES_OF_OTHERS = 100, 150
-# The most answers that may wait in a thread. As many refusals may wait too. Further messages get no answer.
+# The most answers to one person that may wait in a thread. As many refusals may wait there too. Further
+# messages get no answer.
 MAX_WAITING_ANSWERS = 300
 # The beginning of the ids of jobs that tell a person about a rejection.
 REJECTION = "rejection"

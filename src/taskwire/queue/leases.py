@@ -42,6 +42,7 @@ _ACQUIRE = load_script("queue/queue.acquire", **data_loss_detector.CONSTANTS)
 _BEGIN = load_script("queue/queue.begin")
 _COMPLETE = load_script("queue/queue.complete")
 _RELEASE = load_script("queue/queue.release")
+_EXTEND = load_script("queue/queue.extend")
 _DEFER = load_script("queue/queue.defer", **formats.CONSTANTS)
 _APPEND = load_script("queue/queue.append")
 _CHECK = load_script("queue/queue.check")
@@ -182,6 +183,7 @@ class Queues:
         self._begin = ReplicatedScript(connections, keys, clock, _BEGIN, frozenset({"begun"}))
         self._complete = Script(connections.commands, keys, clock, _COMPLETE, connections.write_log)
         self._release = Script(connections.commands, keys, clock, _RELEASE, connections.write_log)
+        self._extend = Script(connections.commands, keys, clock, _EXTEND)
         self._defer = Script(connections.commands, keys, clock, _DEFER, connections.write_log)
         self._append = Script(connections.commands, keys, clock, _APPEND, connections.write_log)
         self._check = Script(connections.commands, keys, clock, _CHECK)
@@ -295,6 +297,11 @@ class Queues:
         if answer == "lost":
             raise LeaseLost
         return WrittenEntry.parse(answer.partition(" ")[2])
+
+    async def extend(self, lease: Lease) -> None:
+        """Let a lease go on for at least `lease_ms` from now. Raises LeaseLost."""
+        if await self._extend(lease.name, lease.token, self.times.lease_ms) == "lost":
+            raise LeaseLost
 
     async def release(self, acquired: Acquired) -> None:
         """End a lease without an outcome. The queue is due again after a second.

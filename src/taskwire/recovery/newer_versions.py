@@ -15,7 +15,7 @@ from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing import replies
 from taskwire.domain.queueing.jobs import Job, PostText, Reply
 from taskwire.domain.queueing.maintenance import ParkedBatch, ReadThread
-from taskwire.domain.queueing.queues import BACKFILL_THREADS, QueueName, duplicates, get_link_id
+from taskwire.domain.queueing.queues import BACKFILL_THREADS, QueueName, duplicates, get_kind, get_link_id
 from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, inputs, troubles, waiting
@@ -71,7 +71,7 @@ class NewerVersions:
         Tell the person who waits for the job.
         """
         await self._alerts.warn("newer never came", troubles.NO_READABLE_VERSION)
-        kind, link = acquired.name.partition(":")[0], await self._find_link(acquired.name)
+        kind, link = get_kind(acquired.name), await self._find_link(acquired.name)
         job = read_partially(body, acquired.name)
         is_offered_to_author = link is not None and job is not None and isinstance(job.work, Reply)
         batch = add_dead_letter(Batch(), acquired, body, why, is_offered_to_author=is_offered_to_author)
@@ -103,7 +103,7 @@ class NewerVersions:
             self._deps, batch, "waits_for_newer", stranded.name, stranded.job_id, ttl_ms=TOLD_TTL_MS
         ):
             return
-        kind = stranded.name.partition(":")[0]
+        kind = get_kind(stranded.name)
         if kind == "intake":
             _message_requester(stranded.name, stranded.job_id, words, batch)
         elif (
@@ -143,7 +143,7 @@ def make_replacement(acquired: Acquired) -> Batch | None:
             if isinstance(acquired, UnreadableJob)
             else Batch()
         )
-    kind = acquired.name.partition(":")[0]
+    kind = get_kind(acquired.name)
     return (
         draw(get_link_id(acquired.name)) if kind == "card" and isinstance(acquired, UnreadableJob) else None
     )

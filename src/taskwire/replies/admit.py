@@ -147,7 +147,8 @@ class ReplyReceiver:
             )
             tell = AnswerInThread(requester=requester, question="too_fast", text=CHANGE_REFUSED)
             told = Job(id=f"too_fast:{message.delivery}", work=tell)
-            when_told = Batch().append(thread_answers(CLAIMED_LINK), told, claimed_in=where)
+            answers = thread_answers(CLAIMED_LINK, work.person)
+            when_told = Batch().append(answers, told, claimed_in=where)
             limit = limit_of_change(work.person, at, when_told, job.id)
         return await self._claim(message, batch, is_ours=message.is_bot_thread, user_limit=limit)
 
@@ -386,7 +387,8 @@ class ReplyReceiver:
 
     def _append_answer(self, batch: Batch, message: ThreadMessage, work: AnswerInThread) -> Batch:
         # A rejection is shown to everybody, so it must keep its order among the other messages of the thread.
-        name = to_thread(CLAIMED_LINK) if work.question == "rejection" else thread_answers(CLAIMED_LINK)
+        is_for_all = work.question == "rejection"
+        name = to_thread(CLAIMED_LINK) if is_for_all else thread_answers(CLAIMED_LINK, message.person)
         job = Job(id=f"{work.question}:{message.ts}", work=work)
         return batch.append(name, job, claimed_in=_get_thread(message))
 

@@ -319,7 +319,7 @@ def _append_verb(batch: Batch, link: Link, work: DecideReply, name: str) -> Batc
     match work.verb:
         case "status" | "logs" | "help" as question:
             answer = AnswerInThread(requester=requester, question=question)
-            return batch.append(thread_answers(link.id), Job(id=name, work=answer))
+            return batch.append(thread_answers(link.id, requester.person), Job(id=name, work=answer))
         case _:
             act = Act(requester=requester, verb=cast("ActVerb", work.verb))
             score = request_score(act.verb, requester.at)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol, TypeVar
 
+from taskwire.domain.errors import NoPlace
 from taskwire.slack import errors
 from taskwire.telemetry import logger
 
@@ -173,10 +174,11 @@ async def retry_while_rate_limited(call: Callable[[], Awaitable[T]]) -> T:
 
 
 async def retry_until_capacity(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call whose answer several callers share. Repeat the call while it raises `NoCapacity`.
+    """Make a call. Repeat the call while it raises `NoPlace`: its answer may be shared by several callers, or
+    one of our own limits has no place for it.
 
-    A job runs inside `as_claimant`. There, raise `NoCapacity` at once, because the queue repeats the job. For
-    other callers, wait between the calls. Raise `NoCapacity` only after the longest wait that
+    A job runs inside `as_claimant`. There, raise `NoPlace` at once, because the queue repeats the job. For
+    other callers, wait between the calls. Raise `NoPlace` only after the longest wait that
     `wait_for_capacity` allows.
     """
     now = asyncio.get_running_loop().time
@@ -186,7 +188,7 @@ async def retry_until_capacity(call: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await call()
-        except errors.NoCapacity as error:
+        except NoPlace as error:
             seconds = error.retry_after_seconds or 1.0
             if _claimant.get() or now() + seconds > wait_limit.until:
                 raise

@@ -230,7 +230,9 @@ class NamedActions:
             job=job_id,
         )
         batch = self._deps.writes.keep_reply(Batch(), link.id, job_id, reply)
-        return batch.append(thread_answers(link.id), Job(id=f"not_a_verb:{ts}", work=question))
+        return batch.append(
+            thread_answers(link.id, requester.person), Job(id=f"not_a_verb:{ts}", work=question)
+        )
 
 
 def _require_text(work: ActRequested) -> None:

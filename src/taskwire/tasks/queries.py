@@ -1,12 +1,13 @@
 """Answers questions that need no job, such as `/task` alone, `list`, `status`, `logs` and `doctor`."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from math import ceil
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from taskwire.agent.log import read_full_log, read_last_output
 from taskwire.agent.observing import LONGEST_PROMPT, observe_first
+from taskwire.coder.agent_places import AgentPlaces
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, PersonTokenRefused
 from taskwire.coder.models import Task
@@ -51,6 +52,7 @@ from taskwire.outbox.waiting_requests import answer_or_wait
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import OWNERS_VERBS, People, require_rights
 from taskwire.people.shares import Shares
+from taskwire.slack.call_priorities import retry_until_capacity
 from taskwire.slack.calls import Method
 from taskwire.state.retention import STEPS
 from taskwire.tasks.audit_queries import AuditQueries
@@ -60,6 +62,7 @@ from taskwire.telemetry import logger
 from taskwire.waiting_replies.offered import list_asked
 
 _log = logger("taskwire.tasks.queries")
+T = TypeVar("T")
 Question = Overview | List | Status | Logs | Templates | Audit | Doctor | Help
 
 
@@ -136,6 +139,7 @@ class Queries:
         self._audit = AuditQueries(deps, people)
         self._last_known = LastKnown(deps, people)
         self._shares = Shares(deps, people)
+        self._agent_places = AgentPlaces()
         self._hosts = task_lists.Hosts(deps.coder_url, deps.forges)
 
     async def answer(self, requester: Requester, question: Question) -> Message:
@@ -348,7 +352,7 @@ class Queries:
         coder = await self._people.accounts.get_client(requester.person, task.owner_id, seen.link)
         link = make_displayed_link(self._deps, seen, microseconds(requester.at) // 1000)
         if not question.full:
-            last = await read_last_output(self._deps, coder, link)
+            last = await self._ask_agent(requester, link, partial(read_last_output, self._deps, coder, link))
             is_in_thread = requester.is_in(link.record.thread)
             return logs.last_output(
                 task.title,
@@ -357,12 +361,23 @@ class Queries:
                 is_snapshot=last.is_snapshot,
                 whole=typed_verb("logs", link, "full", is_in_thread=is_in_thread),
             )
-        log = await read_full_log(coder, link)
+        log = await self._ask_agent(requester, link, partial(read_full_log, coder, link))
         if not log.text:
             raise UserError(*refusals.log_empty(task.title))
         answer = logs.log_sent(task.title, log.snapshot_at, is_snapshot=log.is_snapshot)
         file = (f"{task.name}.log", f"Log of {task.title}", log.text)
         return await self._send_file(requester, file, answer)
+
+    async def _ask_agent(self, requester: Requester, link: Link, ask: Callable[[], Awaitable[T]]) -> T:
+        """Make a call to the task's agent, with one of the places for such calls (`coder/agent_places.py`).
+
+        Without a place, a private answer waits, and holds up no other answer meanwhile. Questions of other
+        people take no places of the owner's questions.
+        """
+        record = link.record
+        whose = record.owner_id if record.is_owned_by(requester.person) else f"others about {record.owner_id}"
+        with self._agent_places.of_private_answer(whose):
+            return await retry_until_capacity(ask)
 
     async def show_steps(self, requester: Requester, link_id: LinkId, key: str) -> Message:
         """Return the steps that an agent took before an answer.

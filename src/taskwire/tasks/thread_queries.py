@@ -348,7 +348,8 @@ class ThreadQueries:
         )
 
     async def _make_logs(self, link: Link, context: JobContext) -> Message:
-        last = await read_last_output(self._deps, context.coder, link)
+        async with context.keeping_lease():
+            last = await read_last_output(self._deps, context.coder, link)
         return logs.last_output(link.title, last.output, last.snapshot_at, is_snapshot=last.is_snapshot)
 
     async def _send_full_log(self, link: Link, work: AnswerInThread, context: JobContext) -> Outcome:
@@ -357,7 +358,8 @@ class ThreadQueries:
         This job uploads a long log, so that no job has to store the log. Another job shares the file and
         answers the person. After data loss, a log that the person already has is not sent again.
         """
-        log = await read_full_log(context.coder, link)
+        async with context.keeping_lease():
+            log = await read_full_log(context.coder, link)
         if not log.text:
             raise UserError(*refusals.log_empty(link.title))
         name = f"{link.record.name or 'task'}.log"

@@ -48,9 +48,14 @@ def to_thread(link: str) -> QueueName:
     return QueueName(f"to_thread:{link}")
 
 
-def thread_answers(link: str) -> QueueName:
-    """Name the queue of answers to questions in one link's thread. Notices do not wait for this queue."""
-    return QueueName(f"thread_answers:{link}")
+def thread_answers(link: str, person: str) -> QueueName:
+    """Name the queue of answers to one person's questions in one link's thread.
+
+    An answer may wait for an agent that does not answer. Neither notices nor answers to other people wait for
+    this queue. The person is a part of the kind, so that only the link's id follows the colon, as in every
+    name.
+    """
+    return QueueName(f"thread_answers.{person}:{link}")
 
 
 def receipts(link: str) -> QueueName:
@@ -101,6 +106,11 @@ def lost_threads(channel: str, ts: str) -> QueueName:
 # The queues of backfill. All processes of a deployment together run only one job of each queue at a time.
 BACKFILL_THREADS = QueueName("backfill:threads")
 BACKFILL_CHANNELS = QueueName("backfill:channels")
+
+
+def get_kind(name: str) -> str:
+    """Return the kind of a queue from its name, for example `thread_answers` from `thread_answers.U1:L1`."""
+    return name.partition(":")[0].partition(".")[0]
 
 
 def get_link_id(name: str) -> LinkId:
