@@ -41,6 +41,7 @@ from taskwire.outbox.enqueue import draw
 from taskwire.outbox.waiting_requests import (
     AccountProblem,
     can_wait_elsewhere,
+    is_renewal_late,
     let_wait,
     note_refusal,
     renew_if_possible,
@@ -120,7 +121,7 @@ class Failures:
         if await was_replaced(self._deps, error):
             return _delay(context, WITH_NEW_TOKEN_SECONDS, "unchanged")
         renewal, is_given_up = Batch(), _was_refused_for_long(context)
-        if not is_given_up and await renew_if_possible(self._deps, error, renewal):
+        if not is_renewal_late(context.lease) and await renew_if_possible(self._deps, error, renewal):
             return replace(_delay(context, RENEWAL_SECONDS, "refused"), batch=renewal)
         if is_given_up:
             if isinstance(work, WaitForAccount):

@@ -37,6 +37,7 @@ from taskwire.outbox.tell_once import record_told, record_unless_told
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
+from taskwire.queue.leases import Lease
 
 AccountProblem = AccountNeeded | PersonTokenRefused
 # A person is told only once in this time that requests wait for their account, unless they connect the
@@ -52,6 +53,8 @@ MOST_OF_ONE = 5
 LONGEST_RENEWAL_WAIT_MS = 366 * DAY_MS
 # A question whose token is being renewed is asked again after this time.
 RENEWAL_MS = 2_000
+# A job waits this long in its place for a new token. After this time, its person is asked to connect again.
+LONGEST_RENEWAL_MS = 180_000
 # Jobs of these kinds stay in their queue. The first four connect accounts. The others begin a link, and no
 # other person's request waits behind them.
 _STAY = (
@@ -209,14 +212,28 @@ async def is_renewed(deps: Dependencies, error: AccountProblem) -> bool:
     return await was_replaced(deps, error) or await renew_if_possible(deps, error, Batch())
 
 
-async def waits_for_account(deps: Dependencies, people: People, error: AccountProblem, link: Link) -> bool:
-    """Return whether a reply to this link's task waits for its author's account.
+async def waits_for_account(
+    deps: Dependencies, people: People, error: AccountProblem, author: UserId, link: Link, lease: Lease
+) -> bool:
+    """Return whether a reply to this link's task waits for the account that the error names.
 
-    It waits if the author owns the task, or gets another token without doing anything.
+    It waits if its author counts as the owner, or if the account is another person's, which delivers it.
+    Other replies must not wait behind it otherwise. So it waits only while the author's token is renewed, for
+    a short time, and only if the author may have a right to the task.
     """
-    if await is_renewed(deps, error):
+    person = UserId(error.person)
+    if person != author or await people.accounts.counts_as_owner(person, link):
         return True
-    return await people.accounts.counts_as_owner(UserId(error.person), link)
+    own = await people.accounts.find(person)
+    owns_it = own is not None and link.record.is_owned_by(person, own.user_id)
+    may_steer = owns_it or await people.is_admin(person) or await people.is_let_in(person, link)
+    return may_steer and not is_renewal_late(lease) and await is_renewed(deps, error)
+
+
+def is_renewal_late(lease: Lease) -> bool:
+    """Return whether the job, or the jobs before it in its queue, have waited for long for a new token."""
+    since_ms = max(lease.trouble_since_ms, lease.since_ms)
+    return lease.trouble == "refused" and lease.now_ms - since_ms > LONGEST_RENEWAL_MS
 
 
 async def start_renewal(deps: Dependencies, error: AccountProblem) -> bool:

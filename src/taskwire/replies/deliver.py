@@ -152,8 +152,8 @@ class ReplySender:
             if await self._people.accounts.counts_as_owner(person, link):
                 return error
         except (AccountNeeded, PersonTokenRefused) as error:
-            # Other people's replies must not wait behind this one until its author connects an account.
-            if error.person != person or await waits_for_account(self._deps, self._people, error, link):
+            lease = reply_job.context.lease
+            if await waits_for_account(self._deps, self._people, error, person, link, lease):
                 raise
             if await self._has_right_besides(reply_job, error):
                 is_new = isinstance(error, AccountNeeded)

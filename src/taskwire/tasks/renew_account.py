@@ -15,7 +15,7 @@ from taskwire.coder.errors import PersonTokenRefused
 from taskwire.coder.keys import delete_key, delete_quietly
 from taskwire.coder.oauth import CALL_SECONDS, GrantRefused, OAuthClient, Tokens
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import Refused
+from taskwire.domain.errors import Refused, TryLater
 from taskwire.domain.ids import to_ms
 from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.person_jobs import DeleteToken, RenewToken
@@ -24,7 +24,7 @@ from taskwire.job_context import JobContext, Outcome, done
 from taskwire.messages import accounts
 from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.home_requests import refresh_home_if_kept
-from taskwire.outbox.owner_absence import show_absence
+from taskwire.outbox.owner_absence import end_absence, show_absence
 from taskwire.outbox.tell_once import record_told
 from taskwire.outbox.waiting_requests import PERSON_TOLD_MS
 from taskwire.queue.batch import Batch
@@ -56,7 +56,8 @@ async def refresh_tokens(deps: Dependencies, context: JobContext, known: Connect
         tokens = await context.attempt(known.key_id, CALL_SECONDS, call)
     except GrantRefused as refused:
         if refused.code != "invalid_grant":
-            raise
+            # Coder refuses Taskwire as an app, and not this person. The operator has time to mend that.
+            raise TryLater(str(refused)) from refused
         # The refresh token is lost, so it is not tried again.
         return await _ask_to_connect(
             deps, context, known.model_copy(update={"refresh_token": ""}), str(refused)
@@ -64,6 +65,8 @@ async def refresh_tokens(deps: Dependencies, context: JobContext, known: Connect
     is_refused = known.is_refused and await deps.accounts.find_suspended(known.person) is not None
     renewed = with_tokens(known, tokens, deps.slack.now()).model_copy(update={"is_refused": is_refused})
     batch = deps.accounts.replace_tokens(Batch(), renewed)
+    if known.is_refused and not is_refused:
+        await end_absence(deps, known.person, batch)
     renew_in_time(batch, renewed, deps.slack.now())
     await refresh_home_if_kept(deps, known.person, batch)
     await context.write(batch)
