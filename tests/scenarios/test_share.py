@@ -240,6 +240,7 @@ async def test_a_person_is_told_once_of_a_share(world: World) -> None:
     assert world.bob.hears() == [LET_STEER, LET_STEER_NO_LONGER]
     assert (carol.hears(), world.alice.hears(), thread.new_messages()) == ([], [], [])
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    await world.passes(seconds=2)
     assert world.bob.hears() == [LET_STEER]
     world.alice.reads()
 

@@ -47,7 +47,7 @@ from taskwire.notices.card import CardAndReceipts
 from taskwire.notices.follow import Follower
 from taskwire.notices.notify import Notifier
 from taskwire.notices.outsiders import Outsiders
-from taskwire.outbox import direct_delivery, posting, private_answers, questions
+from taskwire.outbox import direct_delivery, posting, private_answers, questions, share_messages
 from taskwire.outbox.coder_health import ServiceAccount
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.private_answers import PrivateAnswers
@@ -183,8 +183,7 @@ class Parts:
                 connections, keys, clock, metrics, limits=timings.limits, default=timings.other_limits
             )
             for method in (*Method, *timings.limits, ALL_METHODS):
-                # An alert watches the increase of these counters, so they must exist with the value 0 from
-                # the start.
+                # An alert watches how these counters grow, so they must exist from the start, as 0.
                 metrics.rate_limited.labels(method)
             slack = Outbound(
                 client, limiter, mask, mask_own=mask_own, timeouts=timings.slack, clock=read_seconds(clock)
@@ -378,6 +377,7 @@ def _handlers(
         private_answers.handlers(deps, people),
         questions.handlers(deps),
         direct_delivery.handlers(deps, people),
+        share_messages.handlers(deps, people),
         posting.handlers(deps, people),
         closed_threads.handlers(deps),
         reconcile.handlers(deps),

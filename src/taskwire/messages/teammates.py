@@ -232,6 +232,14 @@ def may_steer_no_longer(link: Link, by_name: str, *, is_readable: bool) -> Messa
     return statement(words)
 
 
+def add_last_of_shares(message: Message, sharer: str) -> Message:
+    """Add to a message about a share that the person is told nothing more of the shares of `sharer` now."""
+    shown = escape_line(sharer, 60) or "that person"
+    words = f"For a while, I send you no more messages about what {shown} shares. `/task list` shows it."
+    text = f"{message.text} {words}"
+    return Message(text=text, blocks=(*message.blocks, section("last", words)))
+
+
 def muted_by(link: Link, by_name: str, at: datetime) -> Message:
     """Tell the owner that `by_name` muted the task at a time, what that means, and how to undo it.
 

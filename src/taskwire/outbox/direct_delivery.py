@@ -8,7 +8,7 @@ import contextlib
 from functools import partial
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.ids import ChannelId, LinkId, UserId
+from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
 from taskwire.domain.queueing.person_jobs import CallPerson, MessagePerson
 from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
@@ -42,15 +42,21 @@ async def _send_message(deps: Dependencies, people: People, context: JobContext)
 
 async def _call_person(deps: Dependencies, people: People, context: JobContext) -> Outcome:
     """Send a person a direct message about a notice or a card, with a button to its thread."""
-    work, address = context.work(CallPerson), ""
+    work = context.work(CallPerson)
     if not await _may_get(deps, people, work):
         return done()
-    with contextlib.suppress(ChannelProblem, MessageGone):
-        address = await deps.slack.get_permalink(work.channel, work.ts)
-    message = personal_notices.add_thread_button(work.message, address)
+    message = await add_thread_button(deps, work.message, work.channel, work.ts)
     meta = Metadata(id=f"{work.person}:{context.job.id}", kind=work.message_kind, task_id=work.task_id)
     await post_directly(deps, context, work.person, message, meta)
     return done()
+
+
+async def add_thread_button(deps: Dependencies, message: Message, channel: ChannelId, ts: Ts) -> Message:
+    """Add a button that opens a thread, if the thread exists."""
+    address = ""
+    with contextlib.suppress(ChannelProblem, MessageGone):
+        address = await deps.slack.get_permalink(channel, ts)
+    return personal_notices.add_thread_button(message, address)
 
 
 async def _may_get(deps: Dependencies, people: People, work: MessagePerson | CallPerson) -> bool:

@@ -1,28 +1,48 @@
 """Tells people, by direct message, that their share of a task begins or ends, or that their task was muted.
 
-Members of a user group are not told.
+Members of a user group are not told. Nothing is told twice, and what one person's shares tell another
+person is limited: a person may begin and end shares of many tasks again and again.
 """
 
 import contextlib
 from collections.abc import Collection
+from functools import partial
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.durations import HOUR_MS
+from taskwire.domain.durations import DAY_MS, HOUR_MS
 from taskwire.domain.errors import OutsideError
-from taskwire.domain.ids import UserId, moment_of
+from taskwire.domain.ids import LinkId, UserId, moment_of
 from taskwire.domain.lifecycle.links import Link, is_group
 from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.queueing.jobs import Job
-from taskwire.domain.queueing.person_jobs import CallPerson
+from taskwire.domain.queueing.person_jobs import CallPerson, TellOfShare
+from taskwire.domain.queueing.queues import share_message_score
 from taskwire.domain.requester import Requester
-from taskwire.domain.text.message import Message
+from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import teammates
+from taskwire.outbox.direct_delivery import add_thread_button, post_directly
 from taskwire.outbox.direct_messages import direct_messages, tell_person
 from taskwire.outbox.home_requests import refresh_home_if_kept
+from taskwire.outbox.readers import may_read
 from taskwire.outbox.tell_once import forget_told, record_unless_told
 from taskwire.people.permissions import People
 from taskwire.people.shares import list_still_let_in
 from taskwire.queue.batch import Batch
+from taskwire.slack.call_priorities import Priority, with_least_priority
+from taskwire.slack.metadata import Metadata
+from taskwire.telemetry import logger
+
+# How many messages about shares one person may cause for another person in an hour.
+MOST_SHARE_MESSAGES = 10
+# The note that says what a person was last told about their share of a task, and how long it is stored.
+TOLD_SHARE, TOLD_SHARE_TTL_MS = "told_share", 30 * DAY_MS
+
+_log = logger("taskwire.outbox.share_messages")
+
+
+def handlers(deps: Dependencies, people: People) -> tuple[Handler, ...]:
+    """Return the handlers: which function runs each kind of job."""
+    return (Handler.without_link(TellOfShare, partial(_tell_of_share, deps, people)),)
 
 
 async def tell_of_shares(
@@ -53,20 +73,81 @@ async def tell_of_shares(
         await refresh_home_if_kept(deps, person, batch)
         if person == sharer or person in kept:
             continue
-        if person not in shares:
-            is_readable = False
-            # The end of a share does not wait for Slack.
-            with contextlib.suppress(OutsideError):
-                is_readable = await _can_read(people, person, link)
+        is_begin, is_readable = person in shares, False
+        # The end of a share does not wait for Slack.
+        with contextlib.nullcontext() if is_begin else contextlib.suppress(OutsideError):
+            is_readable = await _can_read(people, person, link)
+        if not is_begin:
             message = teammates.may_steer_no_longer(link, name, is_readable=is_readable)
-            job_id = f"unshared:{link.id}:{requester.at}"
-            _tell(person, job_id, link, message, batch, is_readable=is_readable, is_for_readers=False)
-            continue
-        is_readable = await _can_read(people, person, link)
-        message = teammates.may_steer_from_now_on(
-            link, name, is_readable=is_readable, is_asking=is_asking and not is_answered
+        else:
+            message = teammates.may_steer_from_now_on(
+                link, name, is_readable=is_readable, is_asking=is_asking and not is_answered
+            )
+            if await deps.notes.find(TOLD_SHARE, link.id, person) is None:
+                # The message waits for a day at most.
+                _record_told(deps, batch, link.id, person, is_begin=False, ttl_ms=DAY_MS)
+        work = TellOfShare(
+            person=person,
+            link=link.id,
+            sharer=sharer,
+            at=requester.at,
+            is_begin=is_begin,
+            is_readable=is_readable,
+            message=message,
         )
-        _tell(person, f"shared:{link.id}:{requester.at}", link, message, batch, is_readable=is_readable)
+        job = Job(id=f"share:{link.id}", work=work)
+        score = share_message_score(requester.at)
+        batch.append(direct_messages(person), job, score=score, is_newest=True)
+
+
+async def _tell_of_share(deps: Dependencies, people: People, context: JobContext) -> Outcome:
+    """Tell the person, unless this is what they were told last, or they were told of many shares."""
+    work = context.work(TellOfShare)
+    link = await deps.links.find(work.link)
+    if link is None:
+        return done()
+    counted = ("share_messages", work.sharer, work.person)
+    earlier = await deps.notes.list_since(context.now_ms - HOUR_MS, *counted)
+    is_known = await deps.notes.find(TOLD_SHARE, link.id, work.person) == _word_of(is_begin=work.is_begin)
+    if not context.is_outcome_unknown and (is_known or len(earlier) >= MOST_SHARE_MESSAGES):
+        _log.info("person not told of share", person=work.person, link=link.id, is_known=is_known)
+        return done()
+    # The end of a share is told to a person who cannot read the task any more.
+    if work.is_begin and not await may_read(deps, people, work.person, link):
+        _log.info("person may not read the task any more, message dropped", person=work.person, link=link.id)
+        return done()
+    message = work.message
+    if len(earlier) == MOST_SHARE_MESSAGES - 1:
+        message = teammates.add_last_of_shares(message, await people.find_name(work.sharer))
+    # Messages that call people go first in Slack's limits.
+    with with_least_priority(Priority.CARD):
+        thread = link.record.thread if work.is_readable else None
+        if thread is not None:
+            message = await add_thread_button(deps, message, thread.channel, thread.ts)
+        word = "shared" if work.is_begin else "unshared"
+        meta = Metadata(
+            id=f"{work.person}:{word}:{link.id}:{work.at}",
+            kind="answer",
+            task_id=link.record.task_id if thread is not None else None,
+        )
+        await post_directly(deps, context, work.person, message, meta)
+    batch = Batch()
+    _record_told(deps, batch, link.id, work.person, is_begin=work.is_begin, ttl_ms=TOLD_SHARE_TTL_MS)
+    name = f"{link.id}:{work.at}"
+    return done(
+        deps.notes.count_in(batch, name, context.now_ms, MOST_SHARE_MESSAGES, *counted, ttl_ms=HOUR_MS)
+    )
+
+
+def _record_told(
+    deps: Dependencies, batch: Batch, link: LinkId, person: UserId, *, is_begin: bool, ttl_ms: int
+) -> None:
+    """Record in this batch what the person knows of their share: that it has begun, or that there is none."""
+    deps.notes.keep_in(batch, _word_of(is_begin=is_begin), TOLD_SHARE, link, person, ttl_ms=ttl_ms)
+
+
+def _word_of(*, is_begin: bool) -> str:
+    return "begun" if is_begin else "none"
 
 
 async def tell_owner_of_mute(
@@ -88,7 +169,20 @@ async def tell_owner_of_mute(
     at = moment_of(requester.at)
     message = teammates.muted_by(link, await people.find_name(requester.person), at)
     is_readable = await _can_read(people, owner, link)
-    _tell(owner, f"muted:{link.id}:{requester.at}", link, message, batch, is_readable=is_readable)
+    job_id, thread = f"muted:{link.id}:{requester.at}", link.record.thread
+    if thread is None or not is_readable:
+        tell_person(owner, job_id, message, batch, about=link.id)
+        return
+    work = CallPerson(
+        person=owner,
+        channel=thread.channel,
+        ts=thread.ts,
+        task_id=link.record.task_id,
+        message=message,
+        about=link.id,
+        message_kind="answer",
+    )
+    batch.append(direct_messages(owner), Job(id=job_id, work=work))
 
 
 def note_unmute(deps: Dependencies, requester: Requester, link: Link, batch: Batch) -> None:
@@ -100,33 +194,3 @@ def note_unmute(deps: Dependencies, requester: Requester, link: Link, batch: Bat
 async def _can_read(people: People, person: UserId, link: Link) -> bool:
     thread = link.record.thread
     return thread is not None and await people.directory.can_see(person, thread.channel)
-
-
-def _tell(
-    person: UserId,
-    job_id: str,
-    link: Link,
-    message: Message,
-    batch: Batch,
-    *,
-    is_readable: bool,
-    is_for_readers: bool = True,
-) -> None:
-    """Queue a message to the person, with a button that opens the thread if the person can read it.
-
-    If `is_for_readers`, the person gets it only if they may then read the task.
-    """
-    thread, about = link.record.thread, link.id if is_for_readers else None
-    if thread is None or not is_readable:
-        tell_person(person, job_id, message, batch, about=about)
-        return
-    work = CallPerson(
-        person=person,
-        channel=thread.channel,
-        ts=thread.ts,
-        task_id=link.record.task_id,
-        message=message,
-        about=about,
-        message_kind="answer",
-    )
-    batch.append(direct_messages(person), Job(id=job_id, work=work))

@@ -56,6 +56,23 @@ class CallPerson(Work):
     message_kind: Literal["answer", "call"] = "call"
 
 
+class TellOfShare(Work):
+    """Send one person a direct message that their share of a task begins or ends (queue `direct_messages`).
+
+    `link` is the task's link. `sharer` asked for this at the time `at`. If `is_readable`, the person can read
+    the task's thread, and the message gets a button that opens it.
+    """
+
+    kind: Literal["tell_of_share"] = "tell_of_share"
+    person: UserId
+    link: LinkId
+    sharer: UserId
+    at: Ts
+    is_begin: bool
+    is_readable: bool
+    message: Message
+
+
 class SummarizeQuietHours(Work):
     """Send a person the summary of the notices that their quiet hours have delayed (queue `quiet_hours`).
 
@@ -236,6 +253,7 @@ PersonWork = (
     | StopByReaction
     | MakeTaskOfMessage
     | CallPerson
+    | TellOfShare
     | SummarizeQuietHours
     | SavePersonSettings
     | SaveChannelSettings

@@ -177,6 +177,14 @@ def later_end_of_share_score(ts: str) -> int:
     return LANE_WIDTH + microseconds(ts) // 4
 
 
+def share_message_score(ts: str) -> int:
+    """Return a score behind all other direct messages of a person, for what they are told of their shares.
+
+    The other direct messages are numbered in the order in which they are queued.
+    """
+    return LANE_WIDTH + microseconds(ts)
+
+
 def request_score(verb: ActVerb, ts: str) -> int:
     """Return the score of a command.
 

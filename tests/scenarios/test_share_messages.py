@@ -1,0 +1,131 @@
+"""What people are told of shares that begin and end again and again."""
+
+import pytest
+
+from taskwire_sandbox.slack.faults import CallFault
+
+from .many_tasks import heard, start_threads
+from .people import Person, Thread
+from .running_tasks import TITLE, a_task
+from .test_share import LET_STEER, LET_STEER_NO_LONGER
+from .world import World
+
+LAST = (
+    "For a while, I send you no more messages about what Alice shares. `/task list` shows it.\n[Open thread]"
+)
+
+
+async def types_in_each(world: World, threads: list[Thread], text: str) -> None:
+    """Let Alice write this in each of these threads."""
+    for each in threads:
+        await world.slack.post(world.alice.id, each.channel, text, each.ts)
+    await world.settles()
+
+
+async def waiting(world: World, person: Person) -> list[str]:
+    """Return the ids of the direct messages that wait for a person."""
+    return (await world.jobs()).get(f"direct_messages:{person.id}", [])
+
+
+async def test_a_call_goes_before_shares_that_come_and_go(world: World) -> None:
+    """In eight threads, Alice shares her task with Bob and ends that, five times each. Then Bob's own agent
+    asks him something. One message for each thread waits at most, and the question goes before all of them.
+    """
+    thread = await world.bob.runs("/task create fix the logout")
+    await world.polls()
+    task = world.task("fix-the-logout")
+    await world.bob.types("/task settings")
+    await world.bob.saves_own(calls="direct")
+    world.bob.reads()
+    threads = await start_threads(world, 8, world.alice, prefix="alice")
+    task.becomes("working", "Reading the code")
+    await world.polls()
+    await world.passes(seconds=60)
+
+    for _ in range(5):
+        await types_in_each(world, threads, f"!share <@{world.bob.id}>")
+        await types_in_each(world, threads, f"!unshare <@{world.bob.id}>")
+    at_first, waited = world.bob.hears(), await waiting(world, world.bob)
+    task.becomes("idle", "Which branch shall I use?")
+    await world.polls()
+    for _ in range(20):
+        await world.passes(seconds=3)
+    later = world.bob.hears()
+
+    assert len(waited) <= len(threads)
+    assert later[0] == "Needs you: Fix the logout. Which branch shall I use?\n[Open thread]"
+    assert len(at_first) + len(later) - 1 <= 10
+    assert len(world.alice.reads()) == 80
+    heard(world), thread.new_messages()
+
+
+async def test_one_command_floods_nobody(world: World) -> None:
+    """In six threads, Alice shares her task with twenty people and ends that, again and again. Each of them
+    hears ten times at most."""
+    crowd = [world.person(f"p{number}") for number in range(20)]
+    names = " ".join(f"<@{person.id}>" for person in crowd)
+    threads = await start_threads(world, 6, world.alice)
+
+    for _ in range(5):
+        await types_in_each(world, threads, f"!share {names}")
+        await world.passes(seconds=2)
+        await types_in_each(world, threads, f"!unshare {names}")
+        await world.passes(seconds=2)
+    waited = [len(await waiting(world, person)) for person in crowd]
+    for _ in range(60):
+        await world.passes(seconds=3)
+
+    assert max(waited) <= len(threads)
+    assert max(len(person.hears()) for person in crowd) <= 10
+    world.alice.reads(), heard(world)
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+async def test_what_is_undone_while_it_waits_is_not_told(world: World, is_shared: bool) -> None:
+    """Slack opens no direct messages for a while. Meanwhile a share of Bob's begins and ends, or ends and
+    begins. Then nothing has changed for Bob, and he is told nothing."""
+    thread, _ = await a_task(world)
+    verbs = ("unshare", "share") if is_shared else ("share", "unshare")
+    if is_shared:
+        await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+        assert world.bob.hears() == [LET_STEER]
+    world.slack.faults.add("conversations.open", CallFault.SERVER_ERROR, times=None)
+
+    for verb in verbs * 2:
+        await world.alice.replies(thread, f"!{verb} <@{world.bob.id}>")
+    world.slack.faults.clear()
+    for _ in range(3):
+        await world.passes(seconds=60)
+
+    assert world.bob.hears() == []
+    await world.alice.replies(thread, f"!{verbs[0]} <@{world.bob.id}>")
+    await world.passes(seconds=2)
+    assert world.bob.hears() == [LET_STEER_NO_LONGER if is_shared else LET_STEER]
+    world.alice.reads(), heard(world)
+
+
+async def test_a_person_is_told_of_ten_shares_of_one_person_in_an_hour(world: World) -> None:
+    """Alice shares twelve tasks with Bob. He hears of ten, and that he hears of no more for a while. The end
+    of a share that he has not heard of is not told either. After an hour, he is told again."""
+    thread, _ = await a_task(world)
+    threads = [*await start_threads(world, 11, world.alice), thread]
+
+    await types_in_each(world, threads, f"!share <@{world.bob.id}>")
+    for _ in range(20):
+        await world.passes(seconds=3)
+    told = world.bob.hears()
+    await world.passes(seconds=3600)
+    await types_in_each(world, threads, f"!unshare <@{world.bob.id}>")
+    for _ in range(20):
+        await world.passes(seconds=3)
+    ended = world.bob.hears()
+    await world.passes(seconds=3600)
+    await types_in_each(world, [thread], f"!share <@{world.bob.id}>")
+
+    assert len(told) == 10
+    assert [LAST in each for each in told] == [False] * 9 + [True]
+    assert len(ended) == 10
+    assert [LAST in each for each in ended] == [False] * 9 + [True]
+    assert world.bob.hears() == [LET_STEER]
+    assert TITLE in LET_STEER
+    world.alice.reads(), heard(world)
