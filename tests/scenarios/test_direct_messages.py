@@ -4,6 +4,7 @@ button."""
 import pytest
 
 from taskwire.domain.ids import TaskId
+from taskwire.tasks.create import MOST_KEPT_REQUESTS
 
 from .people import Thread
 from .world import POST_SECONDS, World
@@ -107,6 +108,21 @@ async def test_the_same_message_again_asks_before_a_second_task(world: World) ->
     assert world.reader.new_roots() == [
         "You just created this task. Another one?\n> fix the login redirect\n[Create another]"
     ]
+
+
+async def test_the_newest_offers_of_a_person_are_stored(world: World) -> None:
+    """A person without a Coder account writes many direct messages, and presses no button. Only the newest
+    offers are stored."""
+    mal = world.person("mal", in_coder=False)
+    for number in range(MOST_KEPT_REQUESTS + 3):
+        await world.passes(seconds=7)
+        await mal.writes_directly(f"fix number {number}")
+    mal.hears()
+
+    pattern = world.keys.named("notes", "kept_request", "*")
+    kept = [key async for key in world.connections.commands.scan_iter(pattern)]
+
+    assert len(kept) == MOST_KEPT_REQUESTS
 
 
 async def test_options_work_in_a_direct_message(world: World) -> None:

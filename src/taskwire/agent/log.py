@@ -165,12 +165,17 @@ async def keep_steps(
 
     Of the task's oldest notices, forget the steps. Raises RedisError.
     """
-    kept_ms = deps.writes.kept.excerpt_ms
-    earlier = [name for name in await deps.notes.list_counted(WITH_STEPS, link.id) if name != key]
-    for old in earlier[: max(0, len(earlier) - MOST_WITH_STEPS + 1)]:
-        deps.notes.forget_in(batch, STEPS, link.id, old)
-    deps.notes.count_in(batch, key, now_ms, MOST_WITH_STEPS, WITH_STEPS, link.id, ttl_ms=kept_ms)
-    return deps.notes.keep_in(batch, steps_text, STEPS, link.id, key, ttl_ms=kept_ms)
+    return await deps.notes.keep_newest_in(
+        batch,
+        steps_text,
+        STEPS,
+        link.id,
+        key,
+        group=(WITH_STEPS, link.id),
+        at_ms=now_ms,
+        most=MOST_WITH_STEPS,
+        ttl_ms=deps.writes.kept.excerpt_ms,
+    )
 
 
 async def read_full_log(coder: CoderClient, link: Link) -> FullLog:

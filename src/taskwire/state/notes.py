@@ -7,7 +7,7 @@ Redis's clock, because the clocks of the hosts may differ.
 """
 
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import cast
 
 from taskwire import sealing, transport
@@ -130,6 +130,28 @@ class Notes:
         key = self._keys.named("notes", *parts)
         batch.write_expiring(ttl_ms, "ZADD", key, at_ms, name)
         return batch.write("ZREMRANGEBYRANK", key, 0, -most - 1)
+
+    async def keep_newest_in(
+        self,
+        batch: Batch,
+        value: str,
+        *parts: str,
+        group: Sequence[str],
+        at_ms: int,
+        most: int,
+        ttl_ms: int = DEFAULT_TTL_MS,
+    ) -> Batch:
+        """Add to a batch the writes that store a note, and forget the oldest ones of its group.
+
+        Of each group, only the newest `most` notes are stored. The notes of a group differ in the last of
+        `parts`. Raises RedisError.
+        """
+        *kind, name = parts
+        earlier = [other for other in await self.list_counted(*group) if other != name]
+        for old in earlier[: max(0, len(earlier) - most + 1)]:
+            self.forget_in(batch, *kind, old)
+        self.count_in(batch, name, at_ms, most, *group, ttl_ms=ttl_ms)
+        return self.keep_in(batch, value, *parts, ttl_ms=ttl_ms)
 
     def uncount_in(self, batch: Batch, name: str, *parts: str) -> Batch:
         """Add to a batch the write that removes a counted event."""

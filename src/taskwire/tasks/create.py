@@ -50,6 +50,8 @@ from taskwire.tasks.offered_commands import keep_offers
 REPEAT_MS = 120_000
 # How long the buttons of the question about another task work.
 QUESTION_TTL_MS = 1_800_000
+# How many requests of one person wait for an answer. The buttons of older questions no longer work.
+MOST_KEPT_REQUESTS = 20
 # After one request has begun to attach a task, no other request may attach that task for this time.
 ATTACH_CLAIM_MS = 60_000
 
@@ -130,7 +132,8 @@ class TaskCreator:
         note = ("create_request", work.requester.person, _make_fingerprint(request, record))
         if (request.is_offered or not work.note_key) and await self._is_repeated(note, context.now_ms):
             key = digest(context.job.id)
-            batch = keep_request(self._deps, request.model_copy(update={"is_offered": False}), key)
+            kept = request.model_copy(update={"is_offered": False})
+            batch = await keep_request(self._deps, kept, key, context.now_ms)
             asked = answers.ask_to_create_another(request.prompt, key)
             return (
                 replace_question(batch, work.requester, asked)
@@ -262,14 +265,25 @@ class TaskCreator:
         return self._write_link(batch, record, settings, requester)
 
 
-def keep_request(
-    deps: Dependencies, request: CreateRequested, key: str, ttl_ms: int = QUESTION_TTL_MS
+async def keep_request(
+    deps: Dependencies, request: CreateRequested, key: str, now_ms: int, ttl_ms: int = QUESTION_TTL_MS
 ) -> Batch:
-    """Store a request until the person has answered a question about it.
+    """Return a batch that stores a request until the person has answered a question about it.
 
-    The question's buttons carry the key of the request.
+    The question's buttons carry the key of the request. Only the newest requests of a person are stored.
+    Raises RedisError.
     """
-    return deps.notes.keep_in(Batch(), request.model_dump_json(), "kept_request", key, ttl_ms=ttl_ms)
+    return await deps.notes.keep_newest_in(
+        Batch(),
+        request.model_dump_json(),
+        "kept_request",
+        key,
+        # The group expires with its notes, so it has only notes that are stored for the same time.
+        group=("kept_requests_of", f"{ttl_ms}", request.requester.person),
+        at_ms=now_ms,
+        most=MOST_KEPT_REQUESTS,
+        ttl_ms=ttl_ms,
+    )
 
 
 async def find_request(deps: Dependencies, key: str, person: UserId) -> CreateRequested:

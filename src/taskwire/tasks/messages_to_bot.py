@@ -156,7 +156,7 @@ class MessagesToBot:
         queue = LinkId(f"intake:{requester.person}")
         # The buttons must work as soon as a person sees them. So the request is stored before the post.
         offered = request.model_copy(update={"is_offered": True})
-        await context.write(keep_request(self._deps, offered, key, OFFER_TTL_MS))
+        await context.write(await keep_request(self._deps, offered, key, context.now_ms, OFFER_TTL_MS))
         try:
             await post_once(self._deps, context, queue, requester.channel, requester.thread_ts, message, meta)
         except (ChannelProblem, MessageGone):
