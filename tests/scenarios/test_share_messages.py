@@ -4,7 +4,7 @@ import pytest
 
 from taskwire_sandbox.slack.faults import CallFault
 
-from .many_tasks import heard, start_threads
+from .many_tasks import calls, heard, start_threads
 from .people import Person, Thread
 from .running_tasks import TITLE, a_task
 from .test_share import LET_STEER, LET_STEER_NO_LONGER
@@ -61,7 +61,7 @@ async def test_a_call_goes_before_shares_that_come_and_go(world: World) -> None:
 
 async def test_one_command_floods_nobody(world: World) -> None:
     """In six threads, Alice shares her task with twenty people and ends that, again and again. Each of them
-    hears ten times at most."""
+    hears ten times at most. A message that waits for Slack asks for no address of its thread meanwhile."""
     crowd = [world.person(f"p{number}") for number in range(20)]
     names = " ".join(f"<@{person.id}>" for person in crowd)
     threads = await start_threads(world, 6, world.alice)
@@ -76,6 +76,7 @@ async def test_one_command_floods_nobody(world: World) -> None:
         await world.passes(seconds=3)
 
     assert max(waited) <= len(threads)
+    assert len(calls(world, "chat.getPermalink")) <= len(calls(world, "conversations.open"))
     assert max(len(person.hears()) for person in crowd) <= 10
     world.alice.reads(), heard(world)
 

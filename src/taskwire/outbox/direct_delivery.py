@@ -8,7 +8,7 @@ import contextlib
 from functools import partial
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
+from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, UserId
 from taskwire.domain.queueing.person_jobs import CallPerson, MessagePerson
 from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
@@ -17,7 +17,7 @@ from taskwire.outbox.posting import post_once
 from taskwire.outbox.readers import may_read
 from taskwire.people.permissions import People
 from taskwire.slack.call_priorities import Priority
-from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused
+from taskwire.slack.errors import SlackRefused
 from taskwire.slack.metadata import Metadata
 from taskwire.telemetry import logger
 
@@ -45,18 +45,10 @@ async def _call_person(deps: Dependencies, people: People, context: JobContext) 
     work = context.work(CallPerson)
     if not await _may_get(deps, people, work):
         return done()
-    message = await add_thread_button(deps, work.message, work.channel, work.ts)
     meta = Metadata(id=f"{work.person}:{context.job.id}", kind=work.message_kind, task_id=work.task_id)
-    await post_directly(deps, context, work.person, message, meta)
+    thread = ThreadRef(work.channel, work.ts)
+    await post_directly(deps, context, work.person, work.message, meta, thread)
     return done()
-
-
-async def add_thread_button(deps: Dependencies, message: Message, channel: ChannelId, ts: Ts) -> Message:
-    """Add a button that opens a thread, if the thread exists."""
-    address = ""
-    with contextlib.suppress(ChannelProblem, MessageGone):
-        address = await deps.slack.get_permalink(channel, ts)
-    return personal_notices.add_thread_button(message, address)
 
 
 async def _may_get(deps: Dependencies, people: People, work: MessagePerson | CallPerson) -> bool:
@@ -71,15 +63,30 @@ async def _may_get(deps: Dependencies, people: People, work: MessagePerson | Cal
 
 
 async def post_directly(
-    deps: Dependencies, context: JobContext, person: UserId, message: Message, meta: Metadata
+    deps: Dependencies,
+    context: JobContext,
+    person: UserId,
+    message: Message,
+    meta: Metadata,
+    thread: ThreadRef | None = None,
 ) -> None:
-    """Post a direct message once.
+    """Post a direct message once. If `thread` is given and exists, add a button that opens this thread.
 
     Drop the message if Slack refuses it, for example because the person has left.
     """
     try:
         channel = ChannelId(await deps.slack.open_direct(person))
+        if thread is not None:
+            message = await _add_thread_button(deps, message, thread)
         link = LinkId(f"direct_messages:{person}")
         await post_once(deps, context, link, channel, None, message, meta, Priority.MENTION)
     except SlackRefused as refused:
         _log.warning("Slack refused a direct message, message dropped", person=person, code=refused.code)
+
+
+async def _add_thread_button(deps: Dependencies, message: Message, thread: ThreadRef) -> Message:
+    """Add the button, unless Slack refuses the address of the thread."""
+    address = ""
+    with contextlib.suppress(SlackRefused):
+        address = await deps.slack.get_permalink(thread.channel, thread.ts)
+    return personal_notices.add_thread_button(message, address)

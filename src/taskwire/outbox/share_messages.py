@@ -20,7 +20,7 @@ from taskwire.domain.queueing.queues import share_message_score
 from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import teammates
-from taskwire.outbox.direct_delivery import add_thread_button, post_directly
+from taskwire.outbox.direct_delivery import post_directly
 from taskwire.outbox.direct_messages import direct_messages, tell_person
 from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.readers import may_read
@@ -122,15 +122,13 @@ async def _tell_of_share(deps: Dependencies, people: People, context: JobContext
     # Messages that call people go first in Slack's limits.
     with with_least_priority(Priority.CARD):
         thread = link.record.thread if work.is_readable else None
-        if thread is not None:
-            message = await add_thread_button(deps, message, thread.channel, thread.ts)
         word = "shared" if work.is_begin else "unshared"
         meta = Metadata(
             id=f"{work.person}:{word}:{link.id}:{work.at}",
             kind="answer",
             task_id=link.record.task_id if thread is not None else None,
         )
-        await post_directly(deps, context, work.person, message, meta)
+        await post_directly(deps, context, work.person, message, meta, thread)
     batch = Batch()
     _record_told(deps, batch, link.id, work.person, is_begin=work.is_begin, ttl_ms=TOLD_SHARE_TTL_MS)
     name = f"{link.id}:{work.at}"
