@@ -26,7 +26,8 @@ __all__ = ["both"]
 ROUNDS, MINUTE_SECONDS = 3, 60.0
 
 TAKEN = (
-    "Alice has connected *alice*, and an account belongs to one person. Ask them to type `/task disconnect`."
+    "Alice has connected the Coder account *alice*. Only one person can connect it. Ask them to type "
+    "`/task disconnect`."
 )
 
 
@@ -47,7 +48,7 @@ async def test_a_person_takes_their_account_back(world: World, mode: str) -> Non
     await world.passes(CARD_SECONDS)
 
     assert refused == (
-        "Mallory has connected *alice*, and an account belongs to one person. Ask them to type "
+        "Mallory has connected the Coder account *alice*. Only one person can connect it. Ask them to type "
         "`/task disconnect`."
     )
     assert [name for name, _ in left] == ["taskwire"]
@@ -268,7 +269,7 @@ async def test_of_two_people_who_connect_one_coder_user_at_once_one_wins(
         told = {person: person.reads()[-1] for person in people}
         [loser] = [person for person in people if person is not winner]
         assert told[winner].startswith("Connected: you are *carol* in Coder.")
-        assert told[loser].startswith(f"{winner.name.title()} has connected *carol*")
+        assert told[loser].startswith(f"{winner.name.title()} has connected the Coder account *carol*")
         assert len(scopes_of(both, "carol")) == 1
         await winner.types("/task disconnect")
         winner.reads()

@@ -189,7 +189,7 @@ async def test_an_account_belongs_to_one_person_at_a_time(both: World) -> None:
     await pastes(both, both.bob, both.coder.add_token("alice"))
 
     assert refused == (
-        "Alice has connected *alice*, and an account belongs to one person. Ask them to type "
+        "Alice has connected the Coder account *alice*. Only one person can connect it. Ask them to type "
         "`/task disconnect`."
     )
     assert both.alice.reads() == ["Disconnected from *alice*. I deleted my token for you."]

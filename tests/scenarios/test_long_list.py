@@ -184,7 +184,8 @@ async def test_administrators_hear_once_of_a_long_list(world: World) -> None:
     await world.polls()
 
     assert direct_messages(world, "bob") == [
-        ":warning: Coder's list of tasks is longer than 64 MB, because of many tasks or of long prompts. I "
+        ":warning: Coder's list of tasks is longer than 64 MB, because there are many tasks or long "
+        "prompts. I "
         "watch the tasks that have threads, but more slowly, and `list` shows only these. Of the people "
         "whose tasks have threads, alice has the longest list. Delete tasks in Coder that nobody needs."
     ]

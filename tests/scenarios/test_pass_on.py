@@ -12,6 +12,7 @@ from .running_tasks import TITLE, a_task
 from .waiting import a_busy_agent, comes_up
 from .world import World
 
+NOTHING_LEFT = "Your reply was deleted, or is not for the agent any more. There is nothing to pass on."
 OFFERED = "The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]"
 WAS_ASKED = "Alice was asked to pass it on."
 WAS_PASSED = "Alice passed it on. The reaction on your reply shows when the agent has it."
@@ -325,7 +326,7 @@ async def test_a_reply_deleted_before_the_owner_is_asked_asks_nobody(world: Worl
 
     await world.bob.presses("Ask Alice to pass it on")
 
-    assert world.bob.reads() == ["Your reply is gone, or not for the agent any more. Nothing to pass on."]
+    assert world.bob.reads() == [NOTHING_LEFT]
     assert world.alice.reads() == []
 
 

@@ -121,8 +121,8 @@ async def test_a_file_that_was_changed_after_it_was_passed_on_is_not_sent(world:
     assert task.inputs == []
     assert thread.receipt(reply) == ["warning"]
     assert thread.new_messages() == [
-        "Bob has changed `trace.log` since this was passed on, so nothing was sent. *Send to its task* in "
-        "the message's menu sends the reply as it is now.",
+        "Nothing was sent: Bob changed `trace.log` before the agent could get it. *Send to its task* in the "
+        "message's menu sends the reply as it is now.",
         f"<@{world.alice.id}> Ready.\nNeeds you: {TITLE}. Reply here to go on.\n[Logs]",
     ]
 

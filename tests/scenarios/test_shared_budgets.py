@@ -304,5 +304,8 @@ async def test_one_author_asks_for_a_few_replies_only(world: World) -> None:
     await world.bob.presses("Ask Alice to pass it on")
     asked = world.alice.reads()
 
-    assert refused == ["Alice has 10 of your replies to decide about, so I did not ask. Press again later."]
+    assert refused == [
+        "Alice still has to decide about 10 of your replies, so I did not ask about this one. Press the "
+        "button again later."
+    ]
     assert [said.partition("\n[")[0] for said in asked] == [f"{ASKED}:\n> and one more"]

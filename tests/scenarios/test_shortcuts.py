@@ -148,8 +148,8 @@ async def test_a_file_that_was_changed_after_the_shortcut_is_not_sent(world: Wor
 
     assert before == []
     assert told[0] == (
-        "Bob has changed `trace.log` since this was passed on, so nothing was sent. *Send to its task* in "
-        "the message's menu sends the reply as it is now."
+        "Nothing was sent: Bob changed `trace.log` before the agent could get it. *Send to its task* in the "
+        "message's menu sends the reply as it is now."
     )
     assert task.inputs == ["Bob wrote:\n> look at this\n>\n> trace.log:\n> ```\n> rm -rf the lot\n> ```"]
     thread.new_messages()
@@ -188,7 +188,7 @@ async def test_a_file_is_not_changed_while_the_check_of_rights_waits(world: Worl
         await world.passes(seconds=60)
 
     assert task.inputs == []
-    assert thread.new_messages()[-1].startswith("Bob has changed `trace.log` since this was passed on")
+    assert thread.new_messages()[-1].startswith("Nothing was sent: Bob changed `trace.log` before")
     world.alice.reads()
 
 

@@ -176,7 +176,7 @@ async def test_a_request_is_given_up_after_a_week_without_an_account(both: World
     await both.passes(600)
 
     assert carol.reads() == [
-        "No Coder account was connected for a week, so creating *fix the logout* failed. Connect your "
+        "You connected no Coder account within a week, so creating *fix the logout* failed. Connect your "
         "account, then ask again."
     ]
     assert await both.dead_letters() == []

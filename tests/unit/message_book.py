@@ -93,7 +93,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "author": ("Bob Berg",),
     "by_name": ("Alice Adams",),
     "channel": ("C0GENERAL",),
-    "chosen": ("t1",),
+    "chosen": ("1. Mend them here",),
     "code_word": ("not_in_channel", "is_archived", "channel_not_found", "restricted_action"),
     "coder_url": (CODER,),
     "ways": (ConnectWays(CODER), ConnectWays(CODER, has_page=True)),

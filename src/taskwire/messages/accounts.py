@@ -229,7 +229,7 @@ def request_given_up(wish: str, owner: str = "") -> Message:
     if owner:
         why, then = f"<@{owner}> connected no Coder account within a week", "Ask again when they have one."
     else:
-        why, then = "No Coder account was connected for a week", "Connect your account, then ask again."
+        why, then = "You connected no Coder account within a week", "Connect your account, then ask again."
     return statement(f"{why}, so {wish} failed. {then}")
 
 
@@ -318,7 +318,8 @@ def disconnected(
     elif is_deleted:
         words += "token for you."
     else:
-        words += "copy of the token, but Coder did not answer. Delete the token `taskwire` in Coder yourself."
+        words += "copy of the token, but Coder did not answer. "
+        words += "Its token `taskwire` may still be there: delete it in Coder."
         page = [button(Button.OPEN_CODER, "Coder's tokens", url=f"{ways.coder_url}/settings/tokens")]
     if not unwatched:
         return question(words, "", page)

@@ -462,7 +462,7 @@ def dialog_failed() -> Message:
 PROCESS_KILLED = "I was stopped in the middle of it again and again"
 FAILED_FOR_A_DAY = "every try failed for a day"
 REFUSED_FOR_A_WEEK = "Slack or Coder refused my account for a week"
-NOT_CONNECTED_FOR_A_WEEK = "your Coder account was not connected for a week"
+NOT_CONNECTED_FOR_A_WEEK = "you connected no Coder account within a week"
 WHY_NO_VERSION_READ_IT = "another version of Taskwire stored it, and that version did not run for a week"
 # If a reply is given up for one of these reasons, the later replies of its thread are given up too.
 SHARED_REASONS = frozenset({FAILED_FOR_A_DAY, REFUSED_FOR_A_WEEK})

@@ -125,8 +125,8 @@ def account_taken(username: str, name: str) -> Refusal:
     """Say that another person has connected this Coder account. `name` is that person's name in Slack."""
     holder = escape_line(name, 80) or "Somebody else"
     return (
-        f"{holder} has connected *{escape_line(username, 60)}*, and an account belongs to one person.",
-        "Ask them to type `/task disconnect`.",
+        f"{holder} has connected the Coder account *{escape_line(username, 60)}*.",
+        "Only one person can connect it. Ask them to type `/task disconnect`.",
     )
 
 

@@ -177,7 +177,10 @@ def was_asked(link: Link) -> Message:
 def too_many_asked(link: Link, most: int) -> Refusal:
     """Say to the author of a reply that the owner has to decide about `most` of their replies already."""
     owner = escape_line(get_owner_name(link), 60) or "The owner"
-    return (f"{owner} has {most} of your replies to decide about, so I did not ask.", "Press again later.")
+    return (
+        f"{owner} still has to decide about {most} of your replies, so I did not ask about this one.",
+        "Press the button again later.",
+    )
 
 
 def was_decided(by_name: str, *, was_passed: bool, is_choice: bool = False) -> Message:
@@ -254,7 +257,7 @@ def muted_by(link: Link, by_name: str, at: datetime) -> Message:
 
 def nothing_to_pass_on() -> Message:
     """Tell the author of a reply that the owner cannot pass it on: it was deleted or is not for the agent."""
-    return statement("Your reply is gone, or not for the agent any more. Nothing to pass on.")
+    return statement("Your reply was deleted, or is not for the agent any more. There is nothing to pass on.")
 
 
 @dataclass(frozen=True)
@@ -486,8 +489,9 @@ def files_changed(name: str, files: Sequence[str]) -> Message:
     author = escape_line(name, 60) or "Somebody"
     named = ", ".join(f"`{escape_line(file.replace('`', ''), 60)}`" for file in files)
     return statement(
-        f"{author} has changed {named} since this was passed on, so nothing was sent. *Send to its task* in "
-        "the message's menu sends the reply as it is now."
+        f"Nothing was sent: {author} changed {named} before the agent could get it. *Send to its task* in "
+        "the "
+        "message's menu sends the reply as it is now."
     )
 
 

@@ -152,7 +152,8 @@ def list_too_long(owner: str, size: int) -> str:
         megabytes = f", with {max(1, size // 1_000_000)} MB" if size else ""
         longest = f" Of the people whose tasks have threads, {owner} has the longest list{megabytes}."
     return (
-        "Coder's list of tasks is longer than 64 MB, because of many tasks or of long prompts. I watch the "
+        "Coder's list of tasks is longer than 64 MB, because there are many tasks or long prompts. I watch "
+        "the "
         "tasks that have threads, but more slowly, and `list` shows only these."
         f"{longest} Delete tasks in Coder that nobody needs."
     )
