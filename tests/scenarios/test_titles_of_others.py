@@ -3,9 +3,11 @@ takes the beginning of this text. The bot asks which task is meant, and sends no
 
 import pytest
 
+from taskwire.domain.text.mrkdwn import fold_words
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import server_error
 
+from .many_tasks import heard, start_threads
 from .people import Person, Thread
 from .waiting import a_waiting_agent
 from .world import CARD_SECONDS, World
@@ -139,3 +141,34 @@ async def test_a_longer_title_takes_no_text_while_coder_is_away(world: World) ->
     assert "Fix the login bob" not in "".join(meanwhile)
     assert world.alice.reads()[-1].startswith(f"{SEVERAL}\n")
     world.reader.read_all()
+
+
+@pytest.mark.parametrize("way", ["send", "share", "unshare without Coder"])
+async def test_a_long_text_is_not_folded_for_each_task(
+    world: World, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Alice has 120 tasks, and types 30,000 characters after a word that names none of them. Folding the text
+    for each task would stop all other work for as long as it takes."""
+    await start_threads(world, 120, world.alice)
+    lengths: list[int] = []
+    for module in ("domain.parsing.task_names", "tasks.matching", "tasks.lookup"):
+        monkeypatch.setattr(
+            f"taskwire.{module}.fold_words", lambda text: lengths.append(len(text)) or fold_words(text)
+        )
+    if is_away := way.endswith("Coder"):
+        world.coder.plan_fault("*", server_error(), times=None)
+        await world.ages(seconds=10)
+
+    words = "filler " + "a " * 15_000
+    if way == "share":
+        await world.alice.writes_directly(f"share {words}")
+    else:
+        await world.alice.types(f"/task {way.split()[0]} {words}")
+
+    assert sum(lengths) < 5 * len(words)
+    assert len(lengths) >= 120
+    world.coder.clear_faults()
+    if is_away:
+        await world.passes(seconds=60)
+    world.alice.reads()
+    heard(world)

@@ -21,7 +21,7 @@ from taskwire.domain.lifecycle.links import Link, Rights
 from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.parsing.commands import List, Overview, SlackPerson, Status
 from taskwire.domain.parsing.grammar import ListFilter
-from taskwire.domain.parsing.task_names import TaskName, count_title_words, take_words
+from taskwire.domain.parsing.task_names import TaskName, take_words
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.domain.text.mrkdwn import fold_words
@@ -32,6 +32,7 @@ from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.waiting_creates import list_creates_in_list, list_waiting_creates
 from taskwire.people.permissions import People
 from taskwire.single_flight import SingleFlight
+from taskwire.tasks.matching import count_words_of_titles
 from taskwire.waiting_replies.offered import list_asked
 
 
@@ -120,7 +121,7 @@ class LastKnown:
         own = [link for link in links if viewer.owns(link)]
         rest, is_word = text, not (name.id or name.owner or name.title)
         if text and is_word and _find_named(own, name, is_exact=True) is None:
-            counts = {link.id: count_title_words(link.title, name, text) for link in links}
+            counts = await count_words_of_titles(((link.id, link.title) for link in links), name, text)
             own_count = max((counts[link.id] for link in own), default=0)
             count = max(counts.values(), default=0)
             if own_count and (count > own_count or count == 1):

@@ -48,7 +48,14 @@ from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import Account, People
 from taskwire.single_flight import SingleFlight
 from taskwire.tasks.catalogue import Catalogue, CatalogueEntry, CatalogueReader
-from taskwire.tasks.matching import TASKS_PER_PIECE, NearTasks, list_named, list_near, list_titled
+from taskwire.tasks.matching import (
+    TASKS_PER_PIECE,
+    NearTasks,
+    count_words_of_titles,
+    list_named,
+    list_near,
+    list_titled,
+)
 from taskwire.telemetry import logger
 
 _log = logger("taskwire.tasks.lookup")
@@ -191,7 +198,8 @@ class Lookup:
         if self._people.accounts.has_service:
             return None
         links = await self._deps.links.list_links(await self._people.list_shared_links(person))
-        found = [link for link in links.values() if link.end_reason is None and _is_named(link, name)]
+        title = fold_words(name.title)
+        found = [each for each in links.values() if each.end_reason is None and _is_named(each, name, title)]
         if len(found) != 1 or found[0].record.task_id is None:
             return None
         coder = await self._people.accounts.get_owners_client(found[0])
@@ -230,7 +238,9 @@ class Lookup:
             return task_names.take_words(count, name, text)
         fitting = [each for each in own if counts.get(each.entry.id) == own_count]
         fitting += [each for each in others if counts.get(each.entry.id) == count]
-        rests = [task_names.take_words(counts[each.entry.id], name, text)[1] for each in fitting]
+        # Only these are offered. The text may be long.
+        offered = fitting[:MOST_TASKS_OFFERED]
+        rests = [task_names.take_words(counts[each.entry.id], name, text)[1] for each in offered]
         typed, _ = task_names.take_words(own_count, name, text)
         raise await self._make_several(requester, viewer, str(typed), fitting, rests)
 
@@ -238,10 +248,9 @@ class Lookup:
         self, listed: list[CatalogueEntry], name: TaskName, text: str
     ) -> dict[str, int]:
         """Return, by the task's id, how many of the typed words are the task's whole title."""
-        return {
-            each.task.id: task_names.count_title_words((each.link or each.task).title, name, text)
-            for each in await self._read_tasks(listed)
-        }
+        read = await self._read_tasks(listed)
+        titles = ((each.task.id, (each.link or each.task).title) for each in read)
+        return await count_words_of_titles(titles, name, text)
 
     async def find_link(self, requester: Requester, link_id: LinkId) -> Link:
         """Return the link that a button names. Raise UserError if the person may not see the link's task."""
@@ -404,16 +413,14 @@ class Lookup:
         return seen
 
 
-def _is_named(link: Link, name: TaskName) -> bool:
-    """Return whether this is the id, the name or the title of the link's task."""
+def _is_named(link: Link, name: TaskName, title: str) -> bool:
+    """Return whether this is the id, the name or the title of the link's task. `title` is folded."""
     record = link.record
     if name.id:
         return record.task_id == name.id
     if name.owner and record.owner_name.lower() != name.owner:
         return False
-    return (
-        fold_words(name.title) == fold_words(link.title) if name.title else record.name.lower() == name.name
-    )
+    return title == fold_words(link.title) if title else record.name.lower() == name.name
 
 
 def make_displayed_link(deps: Dependencies, seen: VisibleTask, now_ms: int) -> Link:

@@ -5,11 +5,11 @@ If a task fits only nearly, it is offered to the person. Nothing is done to it b
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from taskwire.domain.parsing.grammar import find_nearest
-from taskwire.domain.parsing.task_names import TaskName
+from taskwire.domain.parsing.task_names import MOST_TITLE_WORDS, TaskName, count_title_words, list_first_words
 from taskwire.domain.text.mrkdwn import fold_words
 from taskwire.tasks.catalogue import CatalogueEntry
 
@@ -39,6 +39,32 @@ def list_titled(
     exact = [each for each in seen if titles.get(each.entry.id) == wanted]
     longer = [each for each in seen if titles.get(each.entry.id, "").startswith(wanted)]
     return _choose(exact, longer, own)
+
+
+async def count_words_of_titles(
+    titles: Iterable[tuple[str, str]], name: TaskName, text: str
+) -> dict[str, int]:
+    """Return, by the task's id, how many of the typed words are the task's whole title.
+
+    `titles` are pairs of an id and a title. `name` is the first typed word, and `text` is what follows it.
+    """
+    words, counts = list_first_words(name, text), dict[str, int]()
+    for number, (task, title) in enumerate(titles):
+        if number % TASKS_PER_PIECE == 0:
+            await asyncio.sleep(0)
+        counts[task] = count_title_words(title, words)
+    return counts
+
+
+async def has_title(titles: Iterable[str], wanted: str) -> bool:
+    """Return whether one of the titles is exactly the wanted one."""
+    folded = fold_words(wanted)
+    for number, title in enumerate(titles):
+        if number % TASKS_PER_PIECE == 0:
+            await asyncio.sleep(0)
+        if fold_words(title) == folded:
+            return True
+    return False
 
 
 def _choose(exact: list[CatalogueEntry], longer: list[CatalogueEntry], own: str) -> list[CatalogueEntry]:
@@ -77,7 +103,10 @@ async def list_near(
     """
     seen = [each for each in seen if not name.owner or each.entry.owner_name.lower() == name.owner]
     typed = name.title or name.name
-    words, more = _list_words(typed), following.split()
+    # Few words are compared with each task, also of a long text: each typed word once, and of the following
+    # text as many as a title may have.
+    words = list(dict.fromkeys(_list_words(typed)))
+    more = following.split(None, MOST_TITLE_WORDS)[:MOST_TITLE_WORDS]
     having: dict[int, list[CatalogueEntry]] = {}
     for number, each in enumerate(seen):
         if number % TASKS_PER_PIECE == 0:

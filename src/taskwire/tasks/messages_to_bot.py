@@ -26,7 +26,7 @@ from taskwire.domain.queueing.queues import FIRST_IN_INTAKE, intake
 from taskwire.domain.queueing.requests import intake_score, make_work
 from taskwire.domain.requester import EarlierMessages, Requester
 from taskwire.domain.text.message import Block, Message
-from taskwire.domain.text.mrkdwn import fold_words, label_mentions
+from taskwire.domain.text.mrkdwn import label_mentions
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, help_texts, refusals
 from taskwire.messages.unknown_verbs import offer_commands
@@ -39,6 +39,7 @@ from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 from taskwire.tasks.create import TaskCreator, keep_request
 from taskwire.tasks.lookup import Lookup
+from taskwire.tasks.matching import has_title
 from taskwire.tasks.offered_commands import keep_offers
 from taskwire.tasks.queries import Queries, Question, offer_question
 from taskwire.waiting_replies.quoted import queue_reply
@@ -121,7 +122,7 @@ class MessagesToBot:
             seen = await self._lookup.list_visible(requester)
         except AccountNeeded:
             return False
-        return any(fold_words((each.link or each.task).title) == fold_words(words) for each in seen)
+        return await has_title(((each.link or each.task).title for each in seen), words)
 
     async def _start(self, work: MessageToBot, asked: Prompt, context: JobContext) -> Outcome:
         prompt, refused = await self._add_files(work, asked.request.prompt)

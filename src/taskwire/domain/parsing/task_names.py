@@ -10,6 +10,8 @@ from taskwire.domain.text.mrkdwn import fold_words, get_link_address, quote_type
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# A title has at most 500 characters, and so fewer words than this.
+MOST_TITLE_WORDS = 256
 _TASK_URL = re.compile(r"https?://([^/?#\s]+)(?:/[^?#\s]*?)?/(?:tasks/|@)([^/?#\s]+)/([^/?#\s]+)")
 
 
@@ -61,12 +63,18 @@ class TaskName:
         return self.title or "/".join(part for part in (self.owner, self.name or self.id) if part)
 
 
-def count_title_words(title: str, name: TaskName, text: str) -> int:
-    """Return how many words the title has if NAME TEXT of `VERB NAME TEXT` begin with it; 0 otherwise.
+def list_first_words(name: TaskName, text: str, most: int = MOST_TITLE_WORDS) -> list[str]:
+    """Return the first words of NAME TEXT of `VERB NAME TEXT`, folded: as many as a title may have.
 
-    `name` is the first word, and `text` is what follows it.
+    `name` is the first word, and `text` is what follows it. The text may be long, so fold it once, and not
+    for each title.
     """
-    words, wanted = fold_words(f"{name.name} {text}").split(), fold_words(title).split()
+    return fold_words(" ".join([name.name, *text.split(None, most)[:most]])).split()[:most]
+
+
+def count_title_words(title: str, words: list[str]) -> int:
+    """Return how many words the title has if the words of `list_first_words` begin with it; 0 otherwise."""
+    wanted = fold_words(title).split()
     return len(wanted) if words[: len(wanted)] == wanted else 0
 
 
@@ -78,9 +86,8 @@ def take_words(count: int, name: TaskName, text: str) -> tuple[TaskName, str]:
     """
     if count <= 1:
         return name, text
-    words = fold_words(f"{name.name} {text}").split()
     rest = text.split(None, count - 1)[count - 1 :]
-    return TaskName(title=" ".join(words[:count])), rest[0] if rest else ""
+    return TaskName(title=" ".join(list_first_words(name, text, count))), rest[0] if rest else ""
 
 
 def is_task_name(word: str) -> bool:
