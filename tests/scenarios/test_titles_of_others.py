@@ -151,10 +151,13 @@ async def test_a_long_text_is_not_folded_for_each_task(
     for each task would stop all other work for as long as it takes."""
     await start_threads(world, 120, world.alice)
     lengths: list[int] = []
+
+    def fold(text: str) -> str:
+        lengths.append(len(text))
+        return fold_words(text)
+
     for module in ("domain.parsing.task_names", "tasks.matching", "tasks.lookup"):
-        monkeypatch.setattr(
-            f"taskwire.{module}.fold_words", lambda text: lengths.append(len(text)) or fold_words(text)
-        )
+        monkeypatch.setattr(f"taskwire.{module}.fold_words", fold)
     if is_away := way.endswith("Coder"):
         world.coder.plan_fault("*", server_error(), times=None)
         await world.ages(seconds=10)

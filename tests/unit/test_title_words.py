@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Generic, TypeVar
 
 import pytest
 
-from taskwire.coder.lists import TaskEntry
+from taskwire.coder.lists import Item, TaskEntry
 from taskwire.domain.parsing import task_names
 from taskwire.domain.parsing.task_names import MOST_TITLE_WORDS, TaskName, take_words
 from taskwire.domain.text.mrkdwn import fold_words
@@ -14,9 +15,23 @@ from taskwire.tasks import matching
 from taskwire.tasks.catalogue import Catalogue
 from taskwire.tasks.matching import TASKS_PER_PIECE
 
+T = TypeVar("T")
 TASKS = 500
 TITLES = [(f"task-{number}", "Fix  the login" if number == 7 else f"Fix {number}") for number in range(TASKS)]
 LONG = "THE Login " + "\N{GRINNING FACE} " * 19_000
+
+
+class _Noting(Generic[T]):
+    """A function of one text that notes each text."""
+
+    def __init__(self, function: Callable[[str], T]) -> None:
+        self.texts: list[str] = []
+        self._function = function
+
+    def __call__(self, text: str) -> T:
+        """Note the text, and return what the function returns for it."""
+        self.texts.append(text)
+        return self._function(text)
 
 
 @contextlib.asynccontextmanager
@@ -37,28 +52,28 @@ async def _other_work() -> AsyncIterator[list[int]]:
 async def test_a_long_text_is_folded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text of 38,000 characters is compared with the titles of 500 tasks. Only its first words are folded,
     once, and other work runs in between."""
-    folded: list[str] = []
-    for module in (task_names, matching):
-        monkeypatch.setattr(module, "fold_words", lambda text: folded.append(text) or fold_words(text))
+    fold = _Noting(fold_words)
+    monkeypatch.setattr(task_names, "fold_words", fold)
+    monkeypatch.setattr(matching, "fold_words", fold)
 
     async with _other_work() as turns:
         counts = await matching.count_words_of_titles(TITLES, TaskName("fix"), LONG)
 
     assert [(task, count) for task, count in counts.items() if count] == [("task-7", 3)]
-    assert len(folded) == TASKS + 1
-    assert max(map(len, folded)) <= 2 * MOST_TITLE_WORDS + len("fix THE Login")
+    assert len(fold.texts) == TASKS + 1
+    assert max(map(len, fold.texts)) <= 2 * MOST_TITLE_WORDS + len("fix THE Login")
     assert len(turns) >= TASKS / TASKS_PER_PIECE
 
 
 async def test_a_long_title_is_folded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same holds if the whole text can only be a title."""
-    folded: list[str] = []
-    monkeypatch.setattr(matching, "fold_words", lambda text: folded.append(text) or fold_words(text))
+    fold = _Noting(fold_words)
+    monkeypatch.setattr(matching, "fold_words", fold)
 
     async with _other_work() as turns:
         found = await matching.has_title((title for _, title in TITLES), f"fix {LONG}")
 
-    assert (found, len(folded), folded.count(f"fix {LONG}")) == (False, TASKS + 1, 1)
+    assert (found, len(fold.texts), fold.texts.count(f"fix {LONG}")) == (False, TASKS + 1, 1)
     assert len(turns) >= TASKS / TASKS_PER_PIECE
     assert await matching.has_title((title for _, title in TITLES), " fix THE  login")
 
@@ -66,18 +81,18 @@ async def test_a_long_title_is_folded_once(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_few_words_of_a_long_text_are_compared_with_near_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody repeats a word that all tasks have, in the name or in the text. Each task is compared with few
     words."""
-    catalogue, listed = Catalogue(), list[str]()
+    catalogue = Catalogue()
     for number in range(TASKS):
-        catalogue.add(b"", TaskEntry(f"{number}", f"fix-{number}", "1", "alice"), None, None)
-    original = matching._list_words  # noqa: SLF001 - counts what is compared
-    monkeypatch.setattr(matching, "_list_words", lambda text: listed.append(text) or original(text))
+        catalogue.add(Item(b""), TaskEntry(f"{number}", f"fix-{number}", "1", "alice"), None, None)
+    list_words = _Noting(matching._list_words)  # noqa: SLF001 - what is compared is counted
+    monkeypatch.setattr(matching, "_list_words", list_words)
 
     near = await matching.list_near(catalogue.entries, {}, TaskName("fix"), "fix " * 9_000 + "the end")
     titled = await matching.list_near(catalogue.entries, {}, TaskName(title="fix " * 9_000), "")
 
     assert (len(near.entries), len(titled.entries)) == (TASKS, TASKS)
     assert near.rest.endswith("fix the end")
-    assert len(listed) <= 2 * TASKS * (MOST_TITLE_WORDS + 3)
+    assert len(list_words.texts) <= 2 * TASKS * (MOST_TITLE_WORDS + 3)
 
 
 @pytest.mark.parametrize(
