@@ -26,7 +26,7 @@ from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.readers import may_read
 from taskwire.outbox.tell_once import forget_told, record_unless_told
 from taskwire.people.permissions import People
-from taskwire.people.shares import list_still_let_in
+from taskwire.people.shares import NAMED_TTL_MS, list_still_let_in
 from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority, with_least_priority
 from taskwire.slack.metadata import Metadata
@@ -76,7 +76,7 @@ async def tell_of_shares(
         is_begin, is_readable = person in shares, False
         # The end of a share does not wait for Slack.
         with contextlib.nullcontext() if is_begin else contextlib.suppress(OutsideError):
-            is_readable = await _can_read(people, person, link)
+            is_readable = await _can_new_reader_read(deps, people, requester, person, link)
         if not is_begin:
             message = teammates.may_steer_no_longer(link, name, is_readable=is_readable)
         else:
@@ -113,7 +113,9 @@ async def _tell_of_share(deps: Dependencies, people: People, context: JobContext
         _log.info("person not told of share", person=work.person, link=link.id, is_known=is_known)
         return done()
     # The end of a share is told to a person who cannot read the task any more.
-    if work.is_begin and not await may_read(deps, people, work.person, link):
+    with with_least_priority(Priority.BACKFILL):
+        may_be_told = not work.is_begin or await may_read(deps, people, work.person, link)
+    if not may_be_told:
         _log.info("person may not read the task any more, message dropped", person=work.person, link=link.id)
         return done()
     message = work.message
@@ -187,6 +189,23 @@ def note_unmute(deps: Dependencies, requester: Requester, link: Link, batch: Bat
     """Record that the owner unmuted the task. So the owner is told if another person mutes it again."""
     if link.record.is_owned_by(requester.person):
         forget_told(deps, batch, "muted", link.id, requester.person)
+
+
+async def _can_new_reader_read(
+    deps: Dependencies, people: People, requester: Requester, person: UserId, link: Link
+) -> bool:
+    """Return whether a person whom `requester` names can read the task's thread.
+
+    The request may name many people. So rights go first in Slack's limits, and the request goes on where they
+    made it wait. Only the words of a message depend on the answer.
+    """
+    name = ("share_readable", link.id, requester.at, person)
+    known = await deps.notes.find(*name)
+    if known is None:
+        with with_least_priority(Priority.BACKFILL):
+            known = "1" if await _can_read(people, person, link) else "0"
+    await deps.notes.keep(known, *name, ttl_ms=NAMED_TTL_MS)
+    return known == "1"
 
 
 async def _can_read(people: People, person: UserId, link: Link) -> bool:

@@ -53,6 +53,9 @@ NO_GROUP_TTL_MS = 180_000
 # Slack allows reading 20 pages of people a minute. A search for a name reads at most this many pages. All
 # searches share a page for this long, so together they read 12 pages a minute.
 MOST_PAGES_OF_PEOPLE, PEOPLE_TTL_MS = 10, 50_000
+# What is known for some minutes of a person whom somebody names for a share: that the person may use the bot,
+# and the person's names. No right depends on it.
+SHARE_POSSIBLE, NAMES_OF_NAMED = KNOWN_OF_NAMED = "share_possible", "names_of_named"
 
 T = TypeVar("T")
 _log = logger("taskwire.people.directory")
@@ -103,6 +106,18 @@ class Directory:
         if not found:
             raise UserError(*refusals.NOT_FOR_STRANGERS, reason="not_a_member")
         return _parse(Profile.model_validate_json, found)
+
+    async def look_up_named(self, person: UserId, asker: UserId) -> None:
+        """Look up the profile of a person whom `asker` names, so that `get_profile` then needs no call.
+
+        Anybody can name many people. So rights go first in Slack's limits, and the people whom `asker` names
+        are looked up one after the other.
+        """
+        ask, claimant = partial(self._ask_profile, person), f"named_person:{asker}"
+        get = partial(
+            self._get_shared, "profile", person, ask, ANSWER_TTL_MS, Priority.BACKFILL, claimant=claimant
+        )
+        await self._share_call("named_person", person, get)
 
     async def get_name(self, person: UserId) -> str:
         """Return a person's name. Raise UserError if Slack does not show the person to the bot."""
@@ -270,9 +285,9 @@ class Directory:
         """Delete, for all replicas, the stored answers about a person or a user group."""
         notes = self._deps.notes
         await notes.invalidate("group" if is_group else "profile", name)
-        await notes.forget("group_exists" if is_group else "name", name)
+        for known in ("group_exists", "no_group") if is_group else ("name", *KNOWN_OF_NAMED):
+            await notes.forget(known, name)
         if is_group:
-            await notes.forget("no_group", name)
             await notes.invalidate("group_names", "all")
 
     async def _get_cached(self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int) -> str:
@@ -292,14 +307,20 @@ class Directory:
                 self._running_calls.pop((what, name), None)
 
     async def _get_shared(
-        self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int, priority: Priority
+        self,
+        what: str,
+        name: str,
+        ask: Callable[[], Awaitable[str]],
+        ttl_ms: int,
+        priority: Priority,
+        claimant: str = "",
     ) -> str:
         found, change = await self._deps.notes.find_cached(what, name)
         if found is not None:
             # Another request has got the answer in the meantime.
             return found
         started = transport.boottime()
-        with as_claimant(f"shared:{what}:{name}"), with_least_priority(priority):
+        with as_claimant(claimant or f"shared:{what}:{name}"), with_least_priority(priority):
             answer = await ask()
         left_ms = ttl_ms - int((transport.boottime() - started) * 1000)
         if left_ms > 0:

@@ -21,6 +21,7 @@ from taskwire.domain.text.mrkdwn import fold_words, split_names
 from taskwire.messages import refusals, share_form, teammates
 from taskwire.messages.shapes import typed_verb
 from taskwire.people.accounts import AccountNeeded, NoAccount
+from taskwire.people.directory import NAMES_OF_NAMED, SHARE_POSSIBLE
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import STEERER, STEERER_TTL_MS
@@ -33,6 +34,10 @@ MOST_SHARES = 20
 ENDED_TTL_MS = 10 * DAY_MS
 # For each task, the times of this many typed names are kept, the newest.
 MOST_ENDED_NAMES = 50
+# For how long it is known what a request found out about a person whom it names, since a request last needed
+# it. So a request that names many people goes on where Slack's limits made it wait, however long it waits. No
+# right depends on it: each act checks again.
+NAMED_TTL_MS = 600_000
 
 
 async def list_still_let_in(people: People, link: Link, ended: Collection[str]) -> tuple[str, ...]:
@@ -112,7 +117,7 @@ class Shares:
         Raise UserError if one of these people may never use the bot, if one of the groups does not exist, or
         if there are too many shares. The task is then shared with none of them.
         """
-        who = [each for each in who if not await self._has_ended_since(requester.at, link, each)]
+        who = [each for each in who if not await self._has_ended_since(requester, link, each)]
         owner = link.record.owner_slack or ""
         shares = tuple(dict.fromkeys((*link.shares, *(each for each in who if each != owner))))
         if len(shares) > MOST_SHARES:
@@ -121,7 +126,7 @@ class Shares:
             raise UserError(*refusals.too_many_shares(link, MOST_SHARES, unshare))
         for each in who:
             if not is_group(each):
-                await self._require_possible(UserId(each))
+                await self._require_possible(UserId(each), requester.person)
             elif not await self._people.directory.has_group(each, requester.person):
                 raise UserError(*refusals.NO_SUCH_GROUP)
         self._deps.writes.set_shares(batch, link.id, shares)
@@ -130,15 +135,15 @@ class Shares:
                 self._deps.notes.keep_in(batch, "1", STEERER, link.id, each, ttl_ms=STEERER_TTL_MS)
         return shares
 
-    async def find_refusal(self, link: Link, who: Collection[str]) -> str:
-        """Return why the task of this link is not shared with these people; empty if it may be shared."""
+    async def find_refusal(self, asker: UserId, link: Link, who: Collection[str]) -> str:
+        """Return why `asker` cannot share the task of this link with these people; empty if they can."""
         for each in who:
             if is_group(each):
                 continue
             if link.record.is_owned_by(UserId(each)):
                 return share_form.owner_needs_no_share(await self._people.find_name(UserId(each)))
             try:
-                await self._require_possible(UserId(each))
+                await self._require_possible(UserId(each), asker)
             except UserError as error:
                 return error.sentence
         return ""
@@ -167,17 +172,29 @@ class Shares:
         kept = await self._deps.notes.find("share_names_ended", link.id)
         return {name: Ts(at) for name, at in json.loads(kept).items()} if kept is not None else {}
 
-    async def _has_ended_since(self, asked_at: Ts, link: Link, who: str) -> bool:
+    async def _has_ended_since(self, requester: Requester, link: Link, who: str) -> bool:
         ended_at = await self._deps.notes.find("share_ended", link.id, who)
         times = [] if ended_at is None else [ended_at]
         names = await self._list_ended_names(link)
         if names and not is_group(who):
-            # Slack may show no such person. Then `begin` says so.
+            known = await self._list_names_of(UserId(who), requester.person)
+            times += [at for name, at in names.items() if name in known]
+        return any(microseconds(at) > microseconds(requester.at) for at in times)
+
+    async def _list_names_of(self, person: UserId, asker: UserId) -> list[str]:
+        """Return the names of a person whom `asker` names, folded.
+
+        Return none if Slack does not show the person. Then `begin` says so.
+        """
+        known, names = await self._deps.notes.find(NAMES_OF_NAMED, person), list[str]()
+        if known is None:
+            await self._people.directory.look_up_named(person, asker)
             with contextlib.suppress(UserError):
-                profile = await self._people.directory.get_profile(UserId(who))
-                known = {fold_words(profile.real_name), fold_words(profile.name)}
-                times += [at for name, at in names.items() if name in known]
-        return any(microseconds(at) > microseconds(asked_at) for at in times)
+                profile = await self._people.directory.get_profile(person)
+                names = [fold_words(profile.real_name), fold_words(profile.name)]
+            known = json.dumps(names)
+        await self._deps.notes.keep(known, NAMES_OF_NAMED, person, ttl_ms=NAMED_TTL_MS)
+        return [str(name) for name in json.loads(known)]
 
     def require_few(self, verb: Literal["share", "unshare"], who: Collection[str], text: str) -> None:
         """Raise UserError if a request names too many people and groups: those of `who`, and names in `text`.
@@ -215,11 +232,17 @@ class Shares:
             found += fitting
         return tuple(found)
 
-    async def _require_possible(self, person: UserId) -> None:
-        """Raise UserError if `person` may never use the bot.
+    async def _require_possible(self, person: UserId, asker: UserId) -> None:
+        """Raise UserError if `person`, whom `asker` names, may never use the bot.
 
-        The task cannot be shared with such a person. The error's text is for the person who shares the task.
+        The task cannot be shared with such a person. The error's text is for `asker`.
         """
+        if await self._deps.notes.find(SHARE_POSSIBLE, person) is None:
+            await self._people.directory.look_up_named(person, asker)
+            await self._check_possible(person)
+        await self._deps.notes.keep("1", SHARE_POSSIBLE, person, ttl_ms=NAMED_TTL_MS)
+
+    async def _check_possible(self, person: UserId) -> None:
         people = self._people
         try:
             await (people.get_account(person) if people.accounts.has_service else people.get_profile(person))

@@ -177,7 +177,7 @@ class CardQuestions:
             async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
                 link = await self._deps.links.find_by_task(task_id)
                 if link is not None and await self._people.can_manage(person, link):
-                    return await self._shares.find_refusal(link, who)
+                    return await self._shares.find_refusal(person, link, who)
         return ""
 
     async def _find_open_link(self, requester: Requester, link_id: LinkId) -> Link:
