@@ -64,6 +64,8 @@ from taskwire.waiting_replies.undelivered import list_undelivered, return_replie
 DETACHED_ID_PREFIX = "detached:"
 # A notice mentions at most this many people besides the owner.
 MOST_WATCHERS = 20
+# How many new prompts of a task are stored for the button *Stop and edit*.
+MOST_KEPT_EDITS = 3
 # For each verb: if a later build has this transition, somebody has done the opposite.
 _OPPOSITE_TRANSITIONS = {"pause": "start", "resume": "stop"}
 # These verbs need no call to Coder.
@@ -221,7 +223,16 @@ class TaskActions:
                 if work.waits_for_stop:
                     return wait_for_build(context, link, work)
                 kept = digest(link.id, context.job.id)
-                batch = self._deps.notes.keep_in(Batch(), words, "edit", kept, ttl_ms=DAY_MS)
+                batch = await self._deps.notes.keep_newest_in(
+                    Batch(),
+                    words,
+                    "edit",
+                    kept,
+                    group=("edits_of", link.id),
+                    at_ms=context.now_ms,
+                    most=MOST_KEPT_EDITS,
+                    ttl_ms=DAY_MS,
+                )
                 context.audit.is_nothing()
                 return done(batch, (work.requester, answers.ask_to_pause_for_edit(link, f"{link.id} {kept}")))
         if link.record.thread_ts is None:

@@ -111,7 +111,7 @@ class Commands:
         this button.
         """
         key = digest("offered", typed.delivery)
-        batch = keep_offers(self._deps.notes, near_miss, key, typed.requester)
+        batch = await keep_offers(self._deps.notes, near_miss, key, typed.requester)
         result = await self._claim(typed, "", batch)
         if result.is_new:
             self._show(typed.requester, offer_commands(near_miss, key), is_instead=is_instead)
@@ -236,7 +236,7 @@ class Commands:
         near_miss = offer_command_on_task(typed.text.strip())
         if near_miss is not None and await self._names_task(typed.requester, near_miss):
             key = digest("offered", typed.delivery)
-            batch = keep_offers(self._deps.notes, near_miss, key, typed.requester)
+            batch = await keep_offers(self._deps.notes, near_miss, key, typed.requester)
             with contextlib.suppress(RedisError, OutsideError):
                 await self._deps.queues.write(batch)
                 self._show(typed.requester, offer_commands(near_miss, key))
@@ -276,7 +276,9 @@ class Commands:
         except NotOneTask as error:
             near_miss = offer_question(question, error)
             key = digest("offered", f"{typed.delivery} {typed.text}")
-            await self._deps.queues.write(keep_offers(self._deps.notes, near_miss, key, typed.requester))
+            await self._deps.queues.write(
+                await keep_offers(self._deps.notes, near_miss, key, typed.requester)
+            )
             return offer_commands(near_miss, key)
 
     async def _ask_which_task(self, typed: SlashCommand, verb: Verb) -> None:
@@ -288,7 +290,7 @@ class Commands:
     async def _offer_own_tasks(self, typed: SlashCommand, verb: Verb) -> Message:
         near_miss = await self._queries.offer_own_tasks(typed.requester, verb)
         key = digest("offered", typed.delivery)
-        await self._deps.queues.write(keep_offers(self._deps.notes, near_miss, key, typed.requester))
+        await self._deps.queues.write(await keep_offers(self._deps.notes, near_miss, key, typed.requester))
         return offer_commands(near_miss, key)
 
     def _show(self, requester: Requester, message: Message, *, is_instead: bool = False) -> None:

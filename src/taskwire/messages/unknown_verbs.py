@@ -10,6 +10,7 @@ from taskwire.domain.parsing.near_misses import NearMiss
 from taskwire.domain.text.message import Button, Message
 from taskwire.domain.text.mrkdwn import quote_typed, to_visible_text
 from taskwire.messages.blocks import button, button_rows, escape_line, join_lines, quote_block, section
+from taskwire.messages.refusals import Refusal
 from taskwire.messages.shapes import CHOICES_BLOCK_ID, QUOTE_LENGTH, question, statement
 
 # The verbs that a press of a button carries out at once, with the button's label.
@@ -29,6 +30,14 @@ VERB_BUTTONS = {
 # Verbs whose button opens a dialog.
 DIALOG_BUTTONS = {"edit": "Edit prompt", "delete": "Delete…"}
 _LABELS = VERB_BUTTONS | DIALOG_BUTTONS
+
+
+def too_many_unknown() -> Refusal:
+    """Say that a message that begins with `!` was not kept, because there were too many of them."""
+    return (
+        "Too many of your messages here begin with `!` and are no commands, so I did not keep this one.",
+        "Write it again without the `!`.",
+    )
 
 
 def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Message:

@@ -132,7 +132,7 @@ class NamedActions:
         idle = [number for number, link in enumerate(error.links) if not await self._is_useful(work, link)]
         near_miss = offer_tasks(error, verb, text, idle, texts)
         key = digest("offered", context.job.id)
-        batch = keep_offers(self._deps.notes, near_miss, key, work.requester)
+        batch = await keep_offers(self._deps.notes, near_miss, key, work.requester)
         return done(batch, (work.requester, offer_commands(near_miss, key)))
 
     async def _is_useful(self, work: ActRequested, link: Link) -> bool:

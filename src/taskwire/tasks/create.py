@@ -92,11 +92,11 @@ class TaskCreator:
             request = await self._get_full_request(work)
             if not error.near or request.context is not None:
                 raise explain_trailing_options(error, work.trailing_options) from None
-            return self._offer_values(work, request, error, digest("offered", context.job.id))
+            return await self._offer_values(work, request, error, digest("offered", context.job.id))
         except UserError as error:
             raise explain_trailing_options(error, work.trailing_options) from None
 
-    def _offer_values(
+    async def _offer_values(
         self, work: CreateRequested, request: CreateRequested, error: WrongOption, key: str
     ) -> Outcome:
         """Offer this task with values that fit. The offers are stored under `key`."""
@@ -105,7 +105,7 @@ class TaskCreator:
         known = {name: value for name, value in given.items() if value is not None}
         refusal = offer_values(error.sentence, error.option, error.near, known, request.prompt)
         refusal.hint = explain_trailing_options(UserError(""), work.trailing_options).hint
-        batch = keep_offers(self._deps.notes, refusal, key, request.requester, request.thread_ts)
+        batch = await keep_offers(self._deps.notes, refusal, key, request.requester, request.thread_ts)
         asked = offer_commands(refusal, key)
         if work.note_key:
             return replace_question(batch, work.requester, asked)

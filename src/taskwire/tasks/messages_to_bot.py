@@ -105,10 +105,10 @@ class MessagesToBot:
         try:
             asked = read_message(text, is_direct=work.is_direct)
         except NearMiss as near_miss:
-            return self._offer_commands(work, near_miss, digest("offered", context.job.id))
+            return await self._offer_commands(work, near_miss, digest("offered", context.job.id))
         except NameMissing as missing:
             own = await self._queries.offer_own_tasks(work.requester, missing.verb)
-            return self._offer_commands(work, own, digest("offered", context.job.id))
+            return await self._offer_commands(work, own, digest("offered", context.job.id))
         titled = find_title(text) if isinstance(asked, Prompt) else None
         if titled is not None and await self._is_title(work.requester, titled[1]):
             return await self._run_command(work, titled[0], context)
@@ -165,14 +165,14 @@ class MessagesToBot:
             return done()
         return done()
 
-    def _offer_commands(self, work: MessageToBot, near_miss: NearMiss, key: str) -> Outcome:
+    async def _offer_commands(self, work: MessageToBot, near_miss: NearMiss, key: str) -> Outcome:
         """Offer the command that the person probably meant.
 
         If the command creates a task, the task's card goes into the thread or the direct messages of the
         message.
         """
         root = None if work.is_direct else _root_of(work)
-        batch = keep_offers(self._deps.notes, near_miss, key, work.requester, root)
+        batch = await keep_offers(self._deps.notes, near_miss, key, work.requester, root)
         return done(batch, (work.requester, offer_commands(near_miss, key)))
 
     async def _run_command(self, work: MessageToBot, command: Command, context: JobContext) -> Outcome:
@@ -194,7 +194,7 @@ class MessagesToBot:
         try:
             return done(None, (work.requester, await self._queries.answer(work.requester, question)))
         except NotOneTask as error:
-            return self._offer_commands(
+            return await self._offer_commands(
                 work, offer_question(question, error), digest("offered", context.job.id)
             )
 

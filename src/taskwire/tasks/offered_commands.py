@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import ChannelId, Ts, UserId
+from taskwire.domain.ids import ChannelId, Ts, UserId, moment_of, to_ms
 from taskwire.domain.parsing.near_misses import NearMiss
 from taskwire.domain.requester import Requester
 from taskwire.messages import refusals
@@ -18,6 +18,8 @@ from taskwire.state.notes import Notes
 
 # Slack accepts answers to the press of a button for 30 minutes.
 COMMANDS_TTL_MS = 1_800_000
+# Of how many questions of one person the commands are stored. The buttons of older questions no longer work.
+MOST_OFFERED = 10
 
 
 class OfferedCommands(BaseModel):
@@ -33,17 +35,29 @@ class OfferedCommands(BaseModel):
     thread_ts: Ts | None = None
 
 
-def keep_offers(
+async def keep_offers(
     notes: Notes, near_miss: NearMiss, key: str, requester: Requester, thread_ts: Ts | None = None
 ) -> Batch:
-    """Return a batch that stores the commands that are offered for a near miss. The buttons carry `key`."""
+    """Return a batch that stores the commands that are offered for a near miss. The buttons carry `key`.
+
+    Only what was offered to a person last is stored. Raises RedisError.
+    """
     kept = OfferedCommands(
         person=requester.person,
         lines=tuple(offer.line for offer in near_miss.offers),
         channel=requester.channel,
         thread_ts=thread_ts,
     )
-    return notes.keep_in(Batch(), kept.model_dump_json(), "offered_commands", key, ttl_ms=COMMANDS_TTL_MS)
+    return await notes.keep_newest_in(
+        Batch(),
+        kept.model_dump_json(),
+        "offered_commands",
+        key,
+        group=("offered_commands_of", requester.person),
+        at_ms=to_ms(moment_of(requester.at)),
+        most=MOST_OFFERED,
+        ttl_ms=COMMANDS_TTL_MS,
+    )
 
 
 async def find_offered(

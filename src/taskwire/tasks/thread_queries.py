@@ -42,7 +42,7 @@ from taskwire.job_context import Handler, JobContext, Outcome, done, replace_que
 from taskwire.messages import answers, cards, help_texts, inputs, logs, refusals
 from taskwire.messages.inputs import ClosingReason
 from taskwire.messages.missing_rights import RefusedAct
-from taskwire.messages.unknown_verbs import ask_about_unknown_verb
+from taskwire.messages.unknown_verbs import ask_about_unknown_verb, too_many_unknown
 from taskwire.notices.closed_threads import wait_for_new_card
 from taskwire.outbox import questions
 from taskwire.outbox.coder_health import is_coder_away
@@ -70,6 +70,8 @@ FOR_EVERYBODY = (*WITH_BUTTON, "rejection")
 # These answers are private. The requester may show them to everybody.
 FOR_REQUESTER_FIRST = ("status", "logs")
 SHOWABLE_MS = 1_800_000
+# How many messages of one person that begin with `!` and are no verbs are stored for a thread, in a week.
+MOST_ASKED_WORDS = 20
 
 _log = logger("taskwire.tasks.thread_queries")
 
@@ -104,9 +106,10 @@ class ThreadQueries:
         work = context.work(AnswerInThread)
         if link.record.thread_ts is None:
             return done()
+        batch = Batch()
         if not context.is_outcome_unknown:
             try:
-                await self._require_rights(link, work)
+                batch = await self._admit(link, work, context)
             except (AccountNeeded, PersonTokenRefused):
                 if work.question == "rejection":
                     return done()
@@ -115,7 +118,6 @@ class ThreadQueries:
                 return await self._answer_without_coder(link, work, context, error)
             if await self._find_settlement(link, work) is not None:
                 return self._end_question(link, work, context)
-        batch = Batch()
         if work.question == "rejection" and not await self._must_tell_too_many(link, work, batch):
             return done(batch)
         made = await self._make_answer(link, work, context)
@@ -162,6 +164,36 @@ class ThreadQueries:
         await self._people.require_visible(work.requester, link)
         if link.end_reason is None and work.question in WITH_BUTTON:
             await self._people.require_right_to(WITH_BUTTON[work.question], work.requester, link)
+
+    async def _admit(self, link: Link, work: AnswerInThread, context: JobContext) -> Batch:
+        """Raise UserError if the question is refused. The stored message of the question is then deleted.
+
+        Return a batch that is written with the answer.
+        """
+        try:
+            await self._require_rights(link, work)
+            return await self._count_words(link, work, context)
+        except UserError:
+            if work.question == "not_a_verb":
+                await self._deps.queues.write(self._deps.writes.forget_reply(Batch(), link.id, work.job))
+            raise
+
+    async def _count_words(self, link: Link, work: AnswerInThread, context: JobContext) -> Batch:
+        """Return a batch that counts a message that begins with `!` and is no verb.
+
+        The message is stored, so that a button can send it as text. Raise UserError if too many messages of
+        this person are stored. Raises RedisError.
+        """
+        batch, counted = Batch(), ("asked_words", link.id, work.requester.person)
+        if work.question != "not_a_verb":
+            return batch
+        others = {*await self._deps.notes.list_counted(*counted)} - {work.job}
+        if len(others) >= MOST_ASKED_WORDS:
+            raise UserError(*too_many_unknown())
+        ttl_ms = KEPT_REPLY_TTL_MS
+        return self._deps.notes.count_in(
+            batch, work.job, context.now_ms, MOST_ASKED_WORDS, *counted, ttl_ms=ttl_ms
+        )
 
     async def _answer_without_coder(
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
