@@ -14,6 +14,7 @@ from taskwire.domain.text.message import Message
 from taskwire.messages.accounts import ConnectWays
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.leases import Queues
+from taskwire.slack.edit_shares import EditShares
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
 from taskwire.state.accounts import AccountStore
@@ -61,6 +62,8 @@ class Dependencies:
     quotas: QuotaSettings = field(default_factory=QuotaSettings)
     # Who may use the bot, and where.
     allowed: Allowed = field(default_factory=Allowed)
+    # The edits of each owner's cards and threads in the last minute.
+    edit_shares: EditShares = field(default_factory=EditShares)
     # Whether people may connect their own Coder accounts, and whether a service account acts for people who
     # have not connected an account. Without a service account, `service_coder` has no token and serves only
     # to make clients for people.

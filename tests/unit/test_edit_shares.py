@@ -1,6 +1,6 @@
 """Of one owner's cards, some edits a minute come in their usual order, and the others after other cards."""
 
-from taskwire.notices.edit_shares import EDIT_WINDOW_MS, EditShares
+from taskwire.slack.edit_shares import EDIT_WINDOW_MS, EditShares
 
 
 def test_the_edits_beyond_the_limit_are_late_until_a_minute_has_passed() -> None:

@@ -20,7 +20,6 @@ from taskwire.messages import cards
 from taskwire.messages.task_lists import get_open_phase, result_seen
 from taskwire.notices.agent_sessions import is_session_outdated, show_session
 from taskwire.notices.closed_threads import claim_attempt, record_closed, reopen_if_closed
-from taskwire.notices.edit_shares import MAX_ACT_EDITS, MAX_STATE_EDITS, EditShares
 from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.enqueue import draw
 from taskwire.outbox.home_requests import is_home_kept, refresh_home, refresh_home_if_kept
@@ -31,6 +30,7 @@ from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
 from taskwire.sealing import key_ring
 from taskwire.slack.call_priorities import Priority, with_least_priority
+from taskwire.slack.edit_shares import MAX_ACT_EDITS, MAX_STATE_EDITS
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 
@@ -56,7 +56,6 @@ class CardAndReceipts:
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
         self._people = people
-        self._edit_shares = EditShares()
 
     def handlers(self) -> tuple[Handler, ...]:
         """Return the handlers: which method runs each kind of job."""
@@ -146,7 +145,7 @@ class CardAndReceipts:
             return Priority.FINAL_CARD
         most = MAX_ACT_EDITS if is_pending else MAX_STATE_EDITS
         edit = f"{link.id} {context.job.id} {context.lease.since_ms}"
-        if self._edit_shares.is_late(name_owner(context, link), edit, most, context.now_ms):
+        if self._deps.edit_shares.is_late(name_owner(context, link), edit, most, context.now_ms):
             return Priority.LATER_CARD
         # The person who acted waits for the card to show that the act is being carried out, or its effect.
         return Priority.MENTION if is_pending else Priority.CARD

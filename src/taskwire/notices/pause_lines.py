@@ -21,7 +21,6 @@ from taskwire.outbox import questions
 from taskwire.outbox.questions import PostedQuestion
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
-from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 
@@ -143,7 +142,8 @@ async def ask_in_line(
     asked = inputs.ask_about_held_replies(link, len(held), words)
     meta = Metadata(id=line.message_id, kind="paused", task_id=link.record.task_id)
     try:
-        await deps.slack.update(link.record.channel, line.ts, asked, meta, Priority.POST)
+        priority = questions.choose_line_priority(deps, context, link)
+        await deps.slack.update(link.record.channel, line.ts, asked, meta, priority)
     except (ChannelProblem, MessageGone):
         return False
     place = PostedQuestion(ts=line.ts, message_id=meta.id, kind=meta.kind, message=asked)
@@ -186,34 +186,42 @@ async def edit_line(
         says_how = not _is_resuming(link, notice) and not await _is_question(deps, link, line)
         message_id = questions.get_message_id(link, context.job.id)
         line = line.model_copy(update={"message_id": message_id, "says_how": says_how})
-        batch = await _edit(deps, link, line, notice, message, notices.get_pause_words(paused_by))
+        batch = await _edit(deps, context, link, line, notice, message, notices.get_pause_words(paused_by))
         stored = line.model_dump_json(context=link.id)
         return batch and deps.writes.set_field(batch, link.id, "pause_line", stored)
     if notice.kind == "resumed":
         resumed_by = await people.find_name(find_person_behind(link.state, notice))
         message = notices.pause_ended(paused_by, resumed_by)
         what = notices.get_pause_end_words(paused_by, resumed_by)
-        batch = await _edit(deps, link, line, notice, message, what)
+        batch = await _edit(deps, context, link, line, notice, message, what)
         return batch and deps.writes.remove_field(batch, link.id, "pause_line")
     return None
 
 
 async def _edit(
-    deps: Dependencies, link: Link, line: PauseLine, notice: Notice, message: Message, what: str
+    deps: Dependencies,
+    context: JobContext,
+    link: Link,
+    line: PauseLine,
+    notice: Notice,
+    message: Message,
+    what: str,
 ) -> Batch | None:
     """Show `message` in the line. If the line is an open question, only change its beginning to `what`.
 
     Return the batch of the edit; None if Slack refuses the edit.
     """
     meta = Metadata(id=line.message_id, kind=notice.kind, task_id=link.record.task_id)
-    batch = Batch()
+    batch, priority = Batch(), questions.choose_line_priority(deps, context, link)
     if await _is_question(deps, link, line):
         held = await deps.links.list_held(link.id)
         asked = inputs.ask_about_held_replies(link, len(held), what)
-        is_edited = await questions.replace_text(deps, link, questions.HELD_REPLIES, asked, batch, meta)
+        is_edited = await questions.replace_text(
+            deps, link, questions.HELD_REPLIES, asked, batch, meta, priority
+        )
         return batch if is_edited else None
     try:
-        await deps.slack.update(link.record.channel, line.ts, message, meta, Priority.POST)
+        await deps.slack.update(link.record.channel, line.ts, message, meta, priority)
     except (ChannelProblem, MessageGone):
         return None
     return batch

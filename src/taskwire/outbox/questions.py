@@ -19,7 +19,7 @@ from taskwire.domain.requester import Requester
 from taskwire.domain.sealed_model import Readable, SealedModel
 from taskwire.domain.text.agent_questions import Choice, read_answer
 from taskwire.domain.text.message import Message
-from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
+from taskwire.job_context import Handler, JobContext, Outcome, done, name_owner, replace_question
 from taskwire.messages import inputs, shapes
 from taskwire.messages.cards import find_ending, get_former_page_url
 from taskwire.messages.inputs import ClosingReason
@@ -27,6 +27,7 @@ from taskwire.outbox.home_requests import refresh_owners_home
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read_if_possible
 from taskwire.slack.call_priorities import Priority
+from taskwire.slack.edit_shares import MAX_LINE_EDITS
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 
@@ -85,6 +86,13 @@ async def find_open(deps: Dependencies, link: Link, question_id: str) -> PostedQ
     return await _find_place(deps, link, question_id)
 
 
+def choose_line_priority(deps: Dependencies, context: JobContext, link: Link) -> Priority:
+    """Return the priority of an edit of a line about a pause. It is low after many such edits."""
+    edit = f"{link.id} {context.job.id} {context.lease.since_ms}"
+    is_late = deps.edit_shares.is_late(name_owner(context, link), edit, MAX_LINE_EDITS, context.now_ms)
+    return Priority.LATER_CARD if is_late else Priority.POST
+
+
 async def replace_text(
     deps: Dependencies,
     link: Link,
@@ -92,6 +100,7 @@ async def replace_text(
     message: Message,
     batch: Batch,
     meta: Metadata | None = None,
+    priority: Priority = Priority.POST,
 ) -> bool:
     """Replace the text of an open question. Return False if it is not open, or if Slack refuses the edit.
 
@@ -102,7 +111,7 @@ async def replace_text(
         return False
     meta = meta or Metadata(id=place.message_id, kind=place.kind, task_id=link.record.task_id)
     try:
-        await deps.slack.update(link.record.channel, place.ts, message, meta, Priority.POST)
+        await deps.slack.update(link.record.channel, place.ts, message, meta, priority)
     except (ChannelProblem, MessageGone):
         return False
     now = place.model_copy(update={"message": message, "message_id": meta.id, "kind": meta.kind})
@@ -332,7 +341,9 @@ async def _settle_question(deps: Dependencies, context: JobContext, link: Link) 
     dead = get_former_page_url(link, deps.coder_url) if find_ending(link) == "gone" else ""
     message = shapes.close_question(place.message, work.words, dead=dead)
     try:
-        await deps.slack.update(link.record.channel, place.ts, message, meta, Priority.POST)
+        is_line = place.kind in ("paused", "resumed")
+        priority = choose_line_priority(deps, context, link) if is_line else Priority.POST
+        await deps.slack.update(link.record.channel, place.ts, message, meta, priority)
     except (ChannelProblem, MessageGone):
         return done(batch)
     return done(batch)

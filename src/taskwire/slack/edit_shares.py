@@ -1,9 +1,9 @@
-"""Decides which edits of cards wait behind other people's, because one owner's cards have had many.
+"""Decides which edits wait behind other people's, because one owner's cards and threads have had many.
 
 Slack lets the bot edit 45 messages a minute, for all people together. A person who types verbs in the threads
-of many tasks, or whose agents change without end, would use them all up. So of the cards of one owner, only
-so many edits a minute come in their usual order. The next edits are made when no other card waits. No verb is
-refused or delayed by this.
+of many tasks, or whose agents change without end, would use them all up. So of the cards of one owner, and of
+the lines about pauses in their threads, only so many edits a minute come in their usual order. The next edits
+are made when no other card waits. No verb is refused or delayed by this.
 
 Each process counts for itself.
 """
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 # Each limit applies to every span of time of this length.
 EDIT_WINDOW_MS = 60_000
 # How many edits of one owner's cards a minute come in their usual order: of edits that show that a person's
-# act was received, and of edits that show a new state.
-MAX_ACT_EDITS, MAX_STATE_EDITS = 5, 10
+# act was received, and of edits that show a new state; and how many edits of lines about pauses.
+MAX_ACT_EDITS, MAX_STATE_EDITS, MAX_LINE_EDITS = 5, 10, 6
 
 
 @dataclass
