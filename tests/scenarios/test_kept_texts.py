@@ -1,7 +1,7 @@
 """What a person writes is stored while the bot asks about it. Nobody can fill Redis with such texts."""
 
 from taskwire.actions.task_actions import MOST_KEPT_EDITS
-from taskwire.tasks.offered_commands import MOST_OFFERED
+from taskwire.tasks.offered_commands import MOST_KEPT_OFFERS
 from taskwire.tasks.thread_queries import MOST_ASKED_WORDS
 
 from .many_tasks import start_threads
@@ -56,11 +56,11 @@ async def test_the_newest_offered_commands_of_a_person_are_stored(world: World) 
     threads = await start_threads(world, 2, world.alice, prefix="alice")
     await world.polls()
     await world.passes(CARD_SECONDS)
-    for number in range(MOST_OFFERED + 3):
+    for number in range(MOST_KEPT_OFFERS + 3):
         await world.alice.types(f"/task send alice add test {number}")
 
-    assert len(world.alice.reads()) == MOST_OFFERED + 3
-    assert await _count(world, "offered_commands") == MOST_OFFERED
+    assert len(world.alice.reads()) == MOST_KEPT_OFFERS + 3
+    assert await _count(world, "offered_commands") == MOST_KEPT_OFFERS
     for thread in threads:
         thread.new_messages()
 

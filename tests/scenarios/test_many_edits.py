@@ -9,7 +9,8 @@ from taskwire_sandbox.slack import DeliveryFault
 from tests.metrics import value_of
 
 from .people import Thread
-from .waiting import a_waiting_agent, takes_all
+from .test_pass_on import bob_asks
+from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import World
 
 TOO_MANY = (
@@ -101,3 +102,24 @@ async def test_of_one_persons_edits_thirty_wait(world: World) -> None:
     assert world.bob.reads() == [TOO_MANY]
     assert task.inputs == ["begin", "use main"]
     assert thread.new_messages() == []
+
+
+async def test_edits_after_passing_on_are_told_once(world: World) -> None:
+    """Alice passes Bob's reply on, and it waits. Bob edits it again and again, which changes nothing. The
+    thread is told of this once."""
+    thread, task = await a_busy_agent(world)
+    reply = await bob_asks(world, thread)
+    await world.alice.presses("Pass it on")
+    await world.passes(seconds=30)
+    thread.new_messages()
+    for number in range(5):
+        await world.bob.edits(thread, reply, f"please add test {number}")
+        await world.passes(seconds=2)
+
+    told = thread.new_messages()
+    await takes_all(world, task)
+    await world.passes(seconds=30)
+
+    assert told == ["The agent gets Bob's old text. This new one is not sent:\n> please add test 0"]
+    assert task.inputs == ["Bob wrote:\n> please add a test"]
+    world.alice.reads(), world.bob.reads(), thread.new_messages()

@@ -2,6 +2,7 @@
 form."""
 
 import string
+import threading
 from urllib.parse import quote
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.masking.own_tokens import is_plain_word
-from taskwire.domain.masking.secrets import Masker, mask_beginning
+from taskwire.domain.masking.secrets import Masker, has_mask_instead, mask_beginning
 
 # A slow machine must not fail these tests.
 patient = settings(deadline=None)
@@ -424,3 +425,18 @@ def test_a_single_line_is_masked_as_it_is_among_others(pieces: list[str]) -> Non
     line = "".join(pieces)
 
     assert Masker().mask(line) == Masker().mask(f"{line}\n").removesuffix("\n")
+
+
+async def test_a_long_prompt_is_masked_in_a_thread() -> None:
+    """A person edits a prompt. It is masked to see whether the person had seen a mask in it."""
+    threads: list[int] = []
+
+    def mask(text: str) -> str:
+        threads.append(threading.get_ident())
+        return text.replace("secret", "•••")
+
+    assert await has_mask_instead(mask, "use secret", "use ••• twice")
+    assert not await has_mask_instead(mask, "use nothing", "use ••• twice")
+    assert not await has_mask_instead(mask, "use secret", "use nothing")
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads

@@ -20,7 +20,7 @@ from taskwire.actions.pause_resume import (
     wait_for_build,
 )
 from taskwire.actions.stop import take_as_reply
-from taskwire.agent.input import AgentInput, clean_author, name_author, require_fits
+from taskwire.agent.input import LONGEST_INPUT, AgentInput, clean_author, name_author, require_fits
 from taskwire.agent.observing import LONGEST_TITLE, shorten_prompt
 from taskwire.agent.thread_context import ThreadContext
 from taskwire.coder.errors import (
@@ -209,7 +209,7 @@ class TaskActions:
         is_done = context.is_outcome_unknown and task.initial_prompt == text
         context.record_reconciled("there" if is_done else "not_there", has_taken_effect=is_done)
         if not is_done:
-            if has_mask_instead(self._deps.mask, task.initial_prompt, text):
+            if await has_mask_instead(self._deps.mask, task.initial_prompt[:LONGEST_INPUT], text):
                 raise UserError(*refusals.prompt_is_masked(link))
             try:
                 await attempt_change(
@@ -223,15 +223,9 @@ class TaskActions:
                 if work.waits_for_stop:
                     return wait_for_build(context, link, work)
                 kept = digest(link.id, context.job.id)
+                group, most = ("edits_of", link.id), MOST_KEPT_EDITS
                 batch = await self._deps.notes.keep_newest_in(
-                    Batch(),
-                    words,
-                    "edit",
-                    kept,
-                    group=("edits_of", link.id),
-                    at_ms=context.now_ms,
-                    most=MOST_KEPT_EDITS,
-                    ttl_ms=DAY_MS,
+                    Batch(), words, "edit", kept, group=group, at_ms=context.now_ms, most=most, ttl_ms=DAY_MS
                 )
                 context.audit.is_nothing()
                 return done(batch, (work.requester, answers.ask_to_pause_for_edit(link, f"{link.id} {kept}")))

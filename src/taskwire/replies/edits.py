@@ -28,6 +28,7 @@ from taskwire.messages import inputs, teammates
 from taskwire.outbox import questions
 from taskwire.outbox.enqueue import say, show_receipt
 from taskwire.outbox.questions import settle_reply
+from taskwire.outbox.tell_once import record_unless_told
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import DELIVERY_CLAIM_TTL_MS
@@ -113,11 +114,15 @@ class ReplyEdits:
     async def _keep_as_sent(self, link: Link, old: Reply, new_input: Reply) -> Batch:
         """Return a batch that tells about an edit and leaves the reply unchanged.
 
-        The reply is sent in the name of another person. That person has not seen the new text.
+        The reply is sent in the name of another person. That person has not seen the new text. Edits that
+        follow within an hour are not told.
         """
+        batch = Batch()
+        if not await record_unless_told(self._deps, batch, "edited_passed", link.id, old.ts, ttl_ms=HOUR_MS):
+            return batch
         words = await self._agent_input.get_display_text(new_input)
         message = teammates.edited_after_passing_on(old.author_name, words)
-        return say(link.id, f"edited-passed:{old.ts}", message)
+        return say(link.id, f"edited-passed:{old.ts}", message, batch)
 
     def _is_addressed(self, reply: Reply | None) -> bool:
         """Return whether the changed message mentions the bot."""
@@ -186,8 +191,12 @@ class ReplyEdits:
     async def _tell_change_while_unknown(self, link: Link, work: ReplyChanged, batch: Batch) -> Batch:
         """Post a message in the thread: the agent may have the text from before the change.
 
-        It is not known whether the reply has reached the agent.
+        It is not known whether the reply has reached the agent. Changes of the same kind that follow within
+        an hour are not told.
         """
+        told = (f"{work.change}_unknown", link.id, work.ts)
+        if not await record_unless_told(self._deps, batch, *told, ttl_ms=HOUR_MS):
+            return batch
         if work.new_input is None:
             message = inputs.unknown_reply_deleted(await self._people.find_name(work.person))
         else:

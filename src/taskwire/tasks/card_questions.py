@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from taskwire.agent.input import LONGEST_INPUT
 from taskwire.agent.log import read_last_output
 from taskwire.agent.observing import LONGEST_PROMPT
 from taskwire.coder.errors import PersonTokenRefused
@@ -154,7 +155,9 @@ class CardQuestions:
 
     async def _show_prompt(self, person: UserId, link: Link, prompt: str) -> str:
         """Return a prompt. Mask the secrets in it, unless the person is the owner or an administrator."""
-        return prompt if await self._people.can_read_prompt(person, link) else self._deps.mask(prompt)
+        if await self._people.can_read_prompt(person, link):
+            return prompt
+        return await asyncio.to_thread(self._deps.mask, prompt[:LONGEST_INPUT])
 
     async def find_sharing(self, requester: Requester, link_id: LinkId) -> tuple[Link, dict[str, str]]:
         """Return the link, and the names of the workspace's user groups.

@@ -19,7 +19,7 @@ from taskwire.state.notes import Notes
 # Slack accepts answers to the press of a button for 30 minutes.
 COMMANDS_TTL_MS = 1_800_000
 # Of how many questions of one person the commands are stored. The buttons of older questions no longer work.
-MOST_OFFERED = 10
+MOST_KEPT_OFFERS = 10
 
 
 class OfferedCommands(BaseModel):
@@ -55,7 +55,7 @@ async def keep_offers(
         key,
         group=("offered_commands_of", requester.person),
         at_ms=to_ms(moment_of(requester.at)),
-        most=MOST_OFFERED,
+        most=MOST_KEPT_OFFERS,
         ttl_ms=COMMANDS_TTL_MS,
     )
 

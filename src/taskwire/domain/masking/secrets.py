@@ -11,6 +11,7 @@ A text is searched one window at a time, so that other threads can run. A log of
 masked in another thread. Even so, the search blocks the event loop for some milliseconds at a time.
 """
 
+import asyncio
 import json
 import re
 from bisect import bisect_left, bisect_right
@@ -182,12 +183,13 @@ def mask_beginning(mask: Callable[[str], str], text: str, longest: int) -> str:
     return masked[:longest]
 
 
-def has_mask_instead(mask: Callable[[str], str], before: str, text: str) -> bool:
+async def has_mask_instead(mask: Callable[[str], str], before: str, text: str) -> bool:
     """Return whether `text`, the new version of `before`, has a mask in place of a secret.
 
-    This happens if a person edits a text in which they see a mask and not the secret.
+    This happens if a person edits a text in which they see a mask and not the secret. `before` may be long,
+    so a worker thread masks it.
     """
-    return MASK in text and MASK not in before and mask(before) != before
+    return MASK in text and MASK not in before and await asyncio.to_thread(mask, before) != before
 
 
 def _is_sendable(text: str) -> bool:
