@@ -336,13 +336,15 @@ def name_owner(context: JobContext, link: Link | None) -> str:
 
 
 def name_caller(context: JobContext, link: Link | None) -> str:
-    """Return a name for the person to whom the job's calls to agents are counted.
+    """Return a name for the people to whom the job's calls to agents are counted.
 
-    This is the task's owner. A question in a thread is counted to the person who asks, because anybody there
-    may ask. Their questions must not use up the places of the owner's replies.
+    This is the task's owner. Questions of other people in the owner's threads are counted apart, because
+    anybody there may ask: they must not use up the places of the owner's replies, or of other owners.
     """
-    work = context.job.work
-    return work.requester.person if isinstance(work, AnswerInThread) else name_owner(context, link)
+    work, owner = context.job.work, name_owner(context, link)
+    if link is None or not isinstance(work, AnswerInThread):
+        return owner
+    return owner if link.record.is_owned_by(work.requester.person) else f"others about {owner}"
 
 
 def require_own_link(context: JobContext, link: Link | None) -> None:

@@ -130,6 +130,28 @@ async def test_questions_of_others_take_no_places_of_the_owners_replies(world: W
     world.bob.reads()
 
 
+async def test_questions_of_many_about_one_agent_leave_places_to_others(world: World) -> None:
+    """Sixteen people ask for the log of one agent of Alice, which never answers. Bob's agent gets Bob's reply
+    meanwhile."""
+    threads = await wait_for_input(world, {world.alice: 1, world.bob: 1})
+    (hers,), (bobs,) = threads[world.alice], threads[world.bob]
+    people = [world.person(f"asker{number}") for number in range(MAX_AGENT_JOBS)]
+    for person in people:
+        await world.slack.join(person.id, "general")
+
+    world.coder.plan_fault("tasks.logs", hang(), times=MAX_AGENT_JOBS_OF_OWNER)
+    for person in people:
+        await world.slack.post(person.id, hers.channel, "!logs", hers.ts)
+    await world.until(lambda: len(unanswered_logs(world)) == MAX_AGENT_JOBS_OF_OWNER, "the agent hangs")
+    await world.slack.post(world.bob.id, bobs.channel, "use main", bobs.ts)
+    await world.until(lambda: world.task("bob-00000").inputs, "Bob's agent has the reply")
+
+    assert not any(person.has_news() for person in people), "a question has ended before"
+    await ends(world, hers, bobs)
+    for person in people:
+        person.reads()
+
+
 async def test_a_reply_without_a_place_shows_that_it_waits_and_downloads_no_file(world: World) -> None:
     """Eight agents of Alice take a reply and never answer, so her reply to a ninth agent waits for a place.
     Its receipt says so once. Its file is downloaded only when a place is free."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from taskwire.domain.lifecycle.phases import AgentLogEntry
 from taskwire.domain.lifecycle.reconcile import (
+    MOST_COMPARED,
     UNREADABLE_MS,
     Decision,
     Finding,
@@ -108,6 +109,21 @@ def test_a_kept_history_goes_on_after_a_restart() -> None:
     agent.takes(WORDS)
 
     assert find_input(marked, agent.build, agent.log) == "there"
+
+
+def test_a_log_that_begins_later_at_the_next_reading_still_proves_it() -> None:
+    """Of a very long log, only the newest entries are read. So older entries are missing after the input."""
+
+    def entry(number: int, text: str, *, is_input: bool = False) -> AgentLogEntry:
+        return AgentLogEntry(id=number, is_input=is_input, text=text, at=T0 + timedelta(seconds=number))
+
+    log = [entry(number, f"message {number}") for number in range(MOST_COMPARED + 1_000)]
+    marked = make_mark(WORDS, PROMPT, 1, log[500:])
+    later = [*log[510:], entry(len(log), WORDS, is_input=True), entry(len(log) + 1, "I see")]
+
+    assert find_input(marked, 1, later) == "there"
+    assert find_input(marked, 1, log[510:]) == "not_there"
+    assert find_input(marked, 1, later[1_000:]) == "unclear"
 
 
 def test_words_like_the_prompt_are_not_found_in_it() -> None:

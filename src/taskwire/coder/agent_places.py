@@ -43,7 +43,8 @@ class AgentPlaces:
     def of_job(self, owner: str) -> Iterator[None]:
         """Inside the block, the first call to an agent takes a place. The end of the block frees the place.
 
-        `owner` names the person whose agent the job may call, or who asks about it in its thread.
+        `owner` names the person whose agent the job may call, or the others who ask about this person's
+        agents.
         """
         job = _Job(self, owner)
         before = _job.set(job)

@@ -68,8 +68,9 @@ class LostThreads:
         """
         work = context.work(FindThread)
         place, counted = f"{work.channel}:{work.thread_ts}", (_SEARCHES, work.person)
-        waiting = await self._deps.notes.list_counted(*counted)
-        if place not in waiting:
+        if place not in await self._deps.notes.list_counted(*counted):
+            # A search that was given up stays counted for this time.
+            waiting = await self._deps.notes.list_since(context.now_ms - SEARCHES_TTL_MS, *counted)
             if len(waiting) >= MOST_SEARCHES:
                 _log.warning("too many searches of one person wait, thread stays unknown", person=work.person)
                 return done()

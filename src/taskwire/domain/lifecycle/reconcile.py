@@ -27,16 +27,19 @@ Decision = Literal["delivered", "look_again", "send_again", "ask"]
 CLOCK_SKEW = timedelta(minutes=10)
 # In milliseconds. A log that cannot be read for this long, although Coder answers, will not become readable.
 UNREADABLE_MS = 120_000
+# How many entries before the mark are compared. Of a very long log, only the newest entries are read, so the
+# older ones may be missing at the next reading.
+MOST_COMPARED = 1_000
 
 
 class Mark(SealedModel):
     """Where the log of a running agent ended before an input was sent.
 
     `text` is the input. `last_id` is the id of the newest entry; -1 if the log is empty. `last_digest` is the
-    digest of the newest entry, which may still change. `earlier_digest` is the digest of all other entries,
-    which do not change. `build` is the number of the workspace's build. `is_prompt` is true if the input has
-    the same text as the task's prompt, and the prompt was not in the log yet. Then one later entry with this
-    text does not prove that the input arrived, because the entry may be the prompt.
+    digest of the newest entry, which may still change. `earlier_digest` is the digest of the entries before
+    it, which do not change. `build` is the number of the workspace's build. `is_prompt` is true if the input
+    has the same text as the task's prompt, and the prompt was not in the log yet. Then one later entry with
+    this text does not prove that the input arrived, because the entry may be the prompt.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -139,7 +142,8 @@ def _is_last_unchanged(marked: Mark, log: Sequence[AgentLogEntry]) -> bool:
 
 
 def _digest_earlier(entries: Sequence[AgentLogEntry]) -> str:
-    return digest(*(f"{entry.id} {entry.is_input} {entry.at.isoformat()}" for entry in entries))
+    compared = entries[-MOST_COMPARED:]
+    return digest(*(f"{entry.id} {entry.is_input} {entry.at.isoformat()}" for entry in compared))
 
 
 def _digest_last(log: Sequence[AgentLogEntry]) -> str:
