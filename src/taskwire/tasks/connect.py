@@ -21,9 +21,8 @@ from taskwire.coder.scopes import PERSON_SCOPES
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, Refused, TryLater, UserError
 from taskwire.domain.ids import UserId, from_ms, to_ms
-from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.person_jobs import ConnectAccount, DeleteToken, DisconnectAccount, RenewToken
-from taskwire.domain.queueing.queues import account, account_score
+from taskwire.domain.queueing.queues import account
 from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import accounts, refusals
@@ -36,9 +35,16 @@ from taskwire.outbox.waiting_requests import start_renewal
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.models import Profile
-from taskwire.state.accounts import ConnectedAccount, open_pasted, seal_pasted
+from taskwire.state.accounts import ConnectedAccount, open_pasted
 from taskwire.tasks.card_questions import CHECK_TIMEOUT_SECONDS
-from taskwire.tasks.renew_account import delete_tokens, end_tokens, refresh_tokens, renew_in_time
+from taskwire.tasks.renew_account import (
+    delete_later,
+    delete_tokens,
+    end_tokens,
+    refresh_tokens,
+    renew_in_time,
+    write_if_held,
+)
 from taskwire.telemetry import logger
 
 # A new token must have another name than the token that it replaces.
@@ -306,6 +312,10 @@ class AccountConnector:
             return done()
         if known.refresh_token:
             return await refresh_tokens(self._deps, context, known)
+        if context.is_outcome_unknown:
+            # An earlier try has stored that the refresh token is lost.
+            context.record_reconciled()
+            return done()
         own = self._deps.service_coder.for_person(known.token, known.person)
         token = await self._exchange(own, known, known.person)
         if not token:
@@ -320,7 +330,8 @@ class AccountConnector:
         delete_later(self._deps, batch, known, context.job.id)
         renew_in_time(batch, renewed, self._deps.slack.now())
         await refresh_home_if_kept(self._deps, known.person, batch)
-        await context.write(batch)
+        if not await write_if_held(self._deps, context, known, batch):
+            return done(delete_later(self._deps, Batch(), renewed, context.job.id))
         _log.info("token of a connected account renewed", person=known.person, job=context.job.id)
         return done()
 
@@ -382,23 +393,6 @@ def has_other_address(profile: Profile, user: User) -> bool:
     """Return whether the account's e-mail address is certainly not the one that Slack has confirmed."""
     known = profile.email if profile.is_email_confirmed else ""
     return bool(known and user.email) and not is_same_address(known or "", user.email)
-
-
-def delete_later(deps: Dependencies, batch: Batch, former: ConnectedAccount, job_id: str) -> Batch:
-    """Add to a batch a job that deletes the tokens of an account that is not used from now on."""
-    work = make_deletion(former)
-    score = account_score(deps.slack.now())
-    job = Job(id=f"delete:{former.key_id}:{job_id}", work=work)
-    return batch.append(account(former.person), job, score=score)
-
-
-def make_deletion(former: ConnectedAccount) -> DeleteToken:
-    """Return the work that deletes the tokens of an account that is no longer used."""
-    sealed = seal_pasted(former.token, former.person)
-    refresh = seal_pasted(former.refresh_token, former.person) if former.refresh_token else ""
-    return DeleteToken(
-        person=former.person, key_id=former.key_id, sealed_token=sealed, sealed_refresh_token=refresh
-    )
 
 
 async def _is_suspended(client: CoderClient) -> bool | None:

@@ -30,8 +30,8 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.state.accounts import ConnectedAccount
 from taskwire.state.authorizations import LIFETIME_MS, Grant, StartedAuthorization, UnconfirmedAccount
-from taskwire.tasks.connect import AccountConnector, is_same_address, make_deletion
-from taskwire.tasks.renew_account import with_tokens
+from taskwire.tasks.connect import AccountConnector, is_same_address
+from taskwire.tasks.renew_account import make_deletion, with_tokens
 from taskwire.telemetry import logger
 
 _log = logger("taskwire.tasks.connect_by_oauth")

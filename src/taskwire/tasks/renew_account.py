@@ -19,7 +19,7 @@ from taskwire.domain.errors import Refused, TryLater
 from taskwire.domain.ids import to_ms
 from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.person_jobs import DeleteToken, RenewToken
-from taskwire.domain.queueing.queues import account
+from taskwire.domain.queueing.queues import account, account_score
 from taskwire.job_context import JobContext, Outcome, done
 from taskwire.messages import accounts
 from taskwire.outbox.direct_messages import tell_person
@@ -28,7 +28,7 @@ from taskwire.outbox.owner_absence import end_absence, show_absence
 from taskwire.outbox.tell_once import record_told
 from taskwire.outbox.waiting_requests import PERSON_TOLD_MS
 from taskwire.queue.batch import Batch
-from taskwire.state.accounts import ConnectedAccount, open_pasted
+from taskwire.state.accounts import ConnectedAccount, open_pasted, seal_pasted
 from taskwire.telemetry import logger
 
 # A token that lives longer than this is not renewed.
@@ -69,7 +69,8 @@ async def refresh_tokens(deps: Dependencies, context: JobContext, known: Connect
         await end_absence(deps, known.person, batch)
     renew_in_time(batch, renewed, deps.slack.now())
     await refresh_home_if_kept(deps, known.person, batch)
-    await context.write(batch)
+    if not await write_if_held(deps, context, known, batch):
+        return done(delete_later(deps, Batch(), renewed, context.job.id))
     _log.info("tokens of a connected account refreshed", person=known.person, job=context.job.id)
     return done()
 
@@ -103,7 +104,30 @@ async def _ask_to_connect(
     record_told(deps, batch, "account", known.person, ttl_ms=PERSON_TOLD_MS)
     await refresh_home_if_kept(deps, known.person, batch)
     await show_absence(deps, known.person, batch)
-    return done(batch)
+    await write_if_held(deps, context, known, batch)
+    return done()
+
+
+async def write_if_held(
+    deps: Dependencies, context: JobContext, known: ConnectedAccount, batch: Batch
+) -> bool:
+    """Write a batch that changes a person's account, unless the person has another account, or none, by now.
+
+    `known` is the account that the batch changes. Return whether the batch was written.
+    """
+    while True:
+        read = await deps.accounts.read_records(known.user_id, known.person)
+        held = await deps.accounts.find(known.person)
+        holder = await deps.accounts.find_person(known.user_id)
+        if held is None or held.key_id != known.key_id or holder not in (None, known.person):
+            _log.warning(
+                "account was removed or replaced meanwhile, its tokens are not stored", person=known.person
+            )
+            return False
+        # If the records have changed since they were read, look again.
+        with contextlib.suppress(TryLater):
+            await context.write(batch, read)
+            return True
 
 
 async def end_tokens(oauth: OAuthClient | None, client: CoderClient, refresh_token: str) -> None:
@@ -112,15 +136,21 @@ async def end_tokens(oauth: OAuthClient | None, client: CoderClient, refresh_tok
     If Coder does not revoke them together, delete the client's token, and the refresh token ends with it. If
     Coder refuses that too, do nothing.
     """
-    if refresh_token and oauth is not None:
-        try:
-            await oauth.revoke(refresh_token)
-        except Refused as error:
-            # Older versions of Coder cannot revoke tokens. There, a refresh token ends with its access token.
-            _log.info("tokens not revoked, key deleted instead", error=str(error))
-        else:
-            return
-    await delete_quietly(client, client.key_id)
+    if not await _revoke(oauth, refresh_token):
+        await delete_quietly(client, client.key_id)
+
+
+async def _revoke(oauth: OAuthClient | None, refresh_token: str) -> bool:
+    """Revoke a refresh token and its access token. Return False if Coder refuses, or without such a token."""
+    if oauth is None or not refresh_token:
+        return False
+    try:
+        await oauth.revoke(refresh_token)
+    except Refused as error:
+        # Older versions of Coder cannot revoke tokens. There, a refresh token ends with its access token.
+        _log.info("tokens not revoked, key deleted instead", error=str(error))
+        return False
+    return True
 
 
 async def delete_tokens(
@@ -136,14 +166,30 @@ async def delete_tokens(
     tokens = [open_pasted(work.sealed_token, work.person)] if work.sealed_token else []
     if known is not None and not known.is_refused:
         tokens.append(known.token)
-    if work.sealed_refresh_token:
-        refresh_token = open_pasted(work.sealed_refresh_token, work.person)
-        await end_tokens(oauth, coder.for_person(tokens[0], work.person), refresh_token)
+    sealed = work.sealed_refresh_token
+    if await _revoke(oauth, open_pasted(sealed, work.person) if sealed else ""):
         return
     for token in tokens:
         with contextlib.suppress(Refused, PersonTokenRefused):
             await delete_key(coder.for_person(token, work.person), work.key_id)
             break
+
+
+def delete_later(deps: Dependencies, batch: Batch, former: ConnectedAccount, job_id: str) -> Batch:
+    """Add to a batch a job that deletes the tokens of an account that is not used from now on."""
+    work = make_deletion(former)
+    score = account_score(deps.slack.now())
+    job = Job(id=f"delete:{former.key_id}:{job_id}", work=work)
+    return batch.append(account(former.person), job, score=score)
+
+
+def make_deletion(former: ConnectedAccount) -> DeleteToken:
+    """Return the work that deletes the tokens of an account that is no longer used."""
+    sealed = seal_pasted(former.token, former.person)
+    refresh = seal_pasted(former.refresh_token, former.person) if former.refresh_token else ""
+    return DeleteToken(
+        person=former.person, key_id=former.key_id, sealed_token=sealed, sealed_refresh_token=refresh
+    )
 
 
 def renew_in_time(batch: Batch, connected: ConnectedAccount, now: datetime) -> Batch:
