@@ -362,3 +362,25 @@ async def test_what_waits_under_a_share_is_not_done_after_its_end(world: World, 
 async def _links(world: World) -> list[Link]:
     links = world.bot.parts.deps.links
     return [*(await links.list_links((await links.list_open()).values())).values()]
+
+
+async def test_few_ends_of_what_nobody_shared_are_kept(world: World) -> None:
+    """Alice ends the shares of a hundred people with whom nothing is shared, and then Bob's, which waits for
+    Coder. Few of these ends are kept, and Bob's share does not begin."""
+    thread, _ = await a_task(world)
+    await goes_away(world, "coder")
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+
+    for number in range(5):
+        names = " ".join(f"<@U0NOPE{number}{other:02}>" for other in range(20))
+        await world.alice.replies(thread, f"!unshare {names}")
+    await world.alice.replies(thread, f"!unshare <@{world.bob.id}>")
+    keys = world.connections.commands.scan_iter(world.keys.named("notes", "share_ended", "*"))
+    kept = [key async for key in keys]
+    await comes_back(world)
+
+    assert len(kept) == 50
+    assert [link.shares for link in await _links(world)] == [()]
+    assert world.bob.hears() == []
+    assert len(world.alice.reads()) == 7
+    thread.new_messages()

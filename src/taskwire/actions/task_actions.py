@@ -382,7 +382,7 @@ class TaskActions:
         if verb == "share":
             shares = await self._shares.begin(work.requester, link, who, batch)
         else:
-            shares = self._shares.end(work.requester, link, who, batch)
+            shares = await self._shares.end(work.requester, link, who, batch)
         await tell_of_shares(self._deps, self._people, work.requester, link, shares, batch)
         return done(batch, (work.requester, await self._shares.answer(work.requester, link, shares, who)))
 

@@ -32,7 +32,7 @@ MOST_SHARES = 20
 # How long the time of a share's end is kept. A share that somebody asked for before that time has no effect.
 # It may have waited for an account for a week.
 ENDED_TTL_MS = 10 * DAY_MS
-# For each task, the times of this many typed names are kept, the newest.
+# For each task, the times of this many typed names are kept, and of this many people and groups: the newest.
 MOST_ENDED_NAMES = 50
 # For how long it is known what a request found out about a person whom it names, since a request last needed
 # it. So a request that names many people goes on where Slack's limits made it wait, however long it waits. No
@@ -148,13 +148,29 @@ class Shares:
                 return error.sentence
         return ""
 
-    def end(self, requester: Requester, link: Link, who: Collection[str], batch: Batch) -> tuple[str, ...]:
+    async def end(
+        self, requester: Requester, link: Link, who: Collection[str], batch: Batch
+    ) -> tuple[str, ...]:
         """End the shares of these people and groups. Return those with whom the task is still shared."""
         shares = tuple(each for each in link.shares if each not in who)
         self._deps.writes.set_shares(batch, link.id, shares)
-        for each in who:
-            self._deps.notes.keep_in(batch, requester.at, "share_ended", link.id, each, ttl_ms=ENDED_TTL_MS)
+        await self._note_ended(requester, link, who, batch)
         return shares
+
+    async def _note_ended(self, requester: Requester, link: Link, who: Collection[str], batch: Batch) -> None:
+        """Record when the shares of these people and groups have ended, also if nothing was shared with them.
+
+        A share that was asked for before may wait. Forget the oldest ones beyond `MOST_ENDED_NAMES`.
+        """
+        notes, ended = self._deps.notes, ("shares_ended", link.id)
+        at_ms = microseconds(requester.at) // 1000
+        earlier = [each for each in await notes.list_counted(*ended) if each not in who]
+        for each in earlier[: max(0, len(earlier) + len(who) - MOST_ENDED_NAMES)]:
+            notes.forget_in(batch, "share_ended", link.id, each)
+            notes.uncount_in(batch, each, *ended)
+        for each in who:
+            notes.count_in(batch, each, at_ms, MOST_ENDED_NAMES, *ended, ttl_ms=ENDED_TTL_MS)
+            notes.keep_in(batch, requester.at, "share_ended", link.id, each, ttl_ms=ENDED_TTL_MS)
 
     async def end_named(self, requester: Requester, link: Link, text: str, batch: Batch) -> None:
         """Record that shares with the people whose names were typed in `text` have ended.
