@@ -28,9 +28,9 @@ async def waiting(world: World, person: Person) -> list[str]:
 
 
 async def test_a_call_goes_before_shares_that_come_and_go(world: World) -> None:
-    """In eight threads, Alice shares her task with Bob and ends that, five times each. Then Bob's own agent
-    asks him something. One message for each thread waits at most, and the question goes before all of them.
-    """
+    """In eight threads, Alice shares her task with Bob and ends that, five times each. Slack opens no direct
+    messages meanwhile. Then Bob's own agent asks him something. One message for each thread waits, and the
+    question goes before all of them."""
     thread = await world.bob.runs("/task create fix the logout")
     await world.polls()
     task = world.task("fix-the-logout")
@@ -42,21 +42,57 @@ async def test_a_call_goes_before_shares_that_come_and_go(world: World) -> None:
     await world.polls()
     await world.passes(seconds=60)
 
-    for _ in range(5):
-        await types_in_each(world, threads, f"!share <@{world.bob.id}>")
+    await types_in_each(world, threads, f"!share <@{world.bob.id}>")
+    for _ in range(4):
+        await world.passes(seconds=3)
+    at_first = world.bob.hears()
+    world.slack.faults.add("conversations.open", CallFault.SERVER_ERROR, times=None)
+    for _ in range(4):
         await types_in_each(world, threads, f"!unshare <@{world.bob.id}>")
-    at_first, waited = world.bob.hears(), await waiting(world, world.bob)
+        await types_in_each(world, threads, f"!share <@{world.bob.id}>")
+    await types_in_each(world, threads, f"!unshare <@{world.bob.id}>")
+    waited = await waiting(world, world.bob)
     task.becomes("idle", "Which branch shall I use?")
     await world.polls()
+    for _ in range(10):
+        await world.passes(seconds=3)
+    all_waiting = await waiting(world, world.bob)
+    world.slack.faults.clear()
     for _ in range(20):
         await world.passes(seconds=3)
     later = world.bob.hears()
 
-    assert len(waited) <= len(threads)
+    assert len(at_first) == len(waited) == len(threads)
+    assert len(all_waiting) == len(waited) + 1
     assert later[0] == "Needs you: Fix the logout. Which branch shall I use?\n[Open thread]"
-    assert len(at_first) + len(later) - 1 <= 10
+    assert len(at_first) + len(later) - 1 == 10
     assert len(world.alice.reads()) == 80
     heard(world), thread.new_messages()
+
+
+@pytest.mark.parametrize("is_posted", [True, False])
+async def test_the_end_is_told_behind_a_post_of_unknown_outcome(world: World, is_posted: bool) -> None:
+    """Slack's answer to the message about Bob's share is lost, and Slack shows no messages for a moment. Then
+    Alice ends the share. Bob hears of the end if he has got the first message, else of neither. He hears of
+    the next share."""
+    _, task = await a_task(world)
+    lost = CallFault.DONE_THEN_CUT if is_posted else CallFault.SERVER_ERROR
+    world.slack.faults.add("conversations.history", CallFault.SERVER_ERROR, times=None)
+    world.slack.faults.add("chat.postMessage", lost)
+
+    await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")
+    world.slack.faults.clear()
+    await world.alice.types(f"/task unshare {task.name} <@{world.bob.id}>")
+    for _ in range(3):
+        await world.passes(seconds=60)
+
+    assert world.bob.hears() == ([LET_STEER, LET_STEER_NO_LONGER] if is_posted else [])
+    await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")
+    for _ in range(3):
+        await world.passes(seconds=60)
+    assert world.bob.hears() == [LET_STEER]
+    assert len(world.alice.reads()) == 3
+    assert heard(world) == []
 
 
 async def test_one_command_floods_nobody(world: World) -> None:

@@ -31,7 +31,7 @@ from taskwire.queue.data_loss_detector import LOSS_TTL_MS
 from taskwire.redis.decoding import read
 from taskwire.slack.call_priorities import Priority
 from taskwire.slack.calls import Method
-from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused
 from taskwire.slack.metadata import Metadata
 from taskwire.telemetry import logger
 
@@ -108,6 +108,28 @@ async def post_once(
         )
         context.record_reconciled(has_taken_effect=True)
         return copies[0]
+
+
+def find_other_post(context: JobContext, message_id: str) -> PostIntent | None:
+    """Return the post of unknown outcome of another message than this one; None if there is none.
+
+    A job that was replaced while the outcome of its post was unknown leaves such a post.
+    """
+    if not context.is_outcome_unknown:
+        return None
+    intent = read(PostIntent.model_validate_json, context.intent)
+    return intent if intent.message_id != message_id else None
+
+
+async def was_posted(deps: Dependencies, context: JobContext, other: PostIntent) -> bool:
+    """Return whether this other message was posted. Then this job's own message can be posted."""
+    try:
+        found = await _look_for_post(deps, context, other)
+    except SlackRefused as refused:
+        _log.warning("Slack refused the search for an earlier message", code=refused.code)
+        found = None
+    context.record_reconciled("there" if found is not None else "not_there")
+    return found is not None
 
 
 async def _find_earlier_post(

@@ -23,6 +23,7 @@ from taskwire.messages import teammates
 from taskwire.outbox.direct_delivery import post_directly
 from taskwire.outbox.direct_messages import direct_messages, tell_person
 from taskwire.outbox.home_requests import refresh_home_if_kept
+from taskwire.outbox.posting import find_other_post, was_posted
 from taskwire.outbox.readers import may_read
 from taskwire.outbox.tell_once import forget_told, record_unless_told
 from taskwire.people.permissions import People
@@ -106,7 +107,15 @@ async def _tell_of_share(deps: Dependencies, people: People, context: JobContext
     link = await deps.links.find(work.link)
     if link is None:
         return done()
-    counted = ("share_messages", work.sharer, work.person)
+    thread = link.record.thread if work.is_readable else None
+    word = "shared" if work.is_begin else "unshared"
+    meta = Metadata(
+        id=f"{work.person}:{word}:{link.id}:{work.at}",
+        kind="answer",
+        task_id=link.record.task_id if thread is not None else None,
+    )
+    await _settle_earlier_message(deps, context, work, meta)
+    counted = _counted_for(work)
     earlier = await deps.notes.list_since(context.now_ms - HOUR_MS, *counted)
     is_known = await deps.notes.find(TOLD_SHARE, link.id, work.person) == _word_of(is_begin=work.is_begin)
     if not context.is_outcome_unknown and (is_known or len(earlier) >= MOST_SHARE_MESSAGES):
@@ -123,20 +132,42 @@ async def _tell_of_share(deps: Dependencies, people: People, context: JobContext
         message = teammates.add_last_of_shares(message, await people.find_name(work.sharer))
     # Messages that call people go first in Slack's limits.
     with with_least_priority(Priority.CARD):
-        thread = link.record.thread if work.is_readable else None
-        word = "shared" if work.is_begin else "unshared"
-        meta = Metadata(
-            id=f"{work.person}:{word}:{link.id}:{work.at}",
-            kind="answer",
-            task_id=link.record.task_id if thread is not None else None,
-        )
         await post_directly(deps, context, work.person, message, meta, thread)
+    return done(_record_sent(deps, context, work, is_begin=work.is_begin, at=work.at))
+
+
+async def _settle_earlier_message(
+    deps: Dependencies, context: JobContext, work: TellOfShare, meta: Metadata
+) -> None:
+    """Find out whether another message of unknown outcome was posted, which this job has replaced.
+
+    If so, record what the person was told by it.
+    """
+    if (earlier := find_other_post(context, meta.id)) is None:
+        return
+    if await was_posted(deps, context, earlier):
+        _, word, _, at = earlier.message_id.split(":")
+        await context.write(_record_sent(deps, context, work, is_begin=word == "shared", at=at))
+
+
+def _record_sent(
+    deps: Dependencies, context: JobContext, work: TellOfShare, *, is_begin: bool, at: str
+) -> Batch:
+    """Return a batch that counts the message about what was asked at `at`, and records what it has told."""
     batch = Batch()
-    _record_told(deps, batch, link.id, work.person, is_begin=work.is_begin, ttl_ms=TOLD_SHARE_TTL_MS)
-    name = f"{link.id}:{work.at}"
-    return done(
-        deps.notes.count_in(batch, name, context.now_ms, MOST_SHARE_MESSAGES, *counted, ttl_ms=HOUR_MS)
+    _record_told(deps, batch, work.link, work.person, is_begin=is_begin, ttl_ms=TOLD_SHARE_TTL_MS)
+    return deps.notes.count_in(
+        batch,
+        f"{work.link}:{at}",
+        context.now_ms,
+        MOST_SHARE_MESSAGES,
+        *_counted_for(work),
+        ttl_ms=HOUR_MS,
     )
+
+
+def _counted_for(work: TellOfShare) -> tuple[str, ...]:
+    return "share_messages", work.sharer, work.person
 
 
 def _record_told(
