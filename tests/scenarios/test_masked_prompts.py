@@ -3,6 +3,8 @@ prompt never replaces a secret by this mask."""
 
 import pytest
 
+from taskwire_sandbox.coder.faults import server_error
+
 from .people import Thread
 from .test_overdue import set_channel
 from .test_secrets_kept import SECRET
@@ -10,6 +12,8 @@ from .world import World
 
 HINT = "••• hides a secret. Write the secret there, or leave that part out."
 PROMPT = f"fix the login with {SECRET}"
+# The bot keeps the first 2,000 characters once Coder has the task: here up to the middle of the secret.
+LONG_PROMPT = f"{('fix the login ' * 143)[:1_979]} {SECRET} and do not push"
 
 
 async def a_paused_task(world: World) -> Thread:
@@ -110,21 +114,88 @@ async def test_an_owner_makes_another_task_like_one_that_was_attached(world: Wor
     thread.new_messages(), world.alice.reads(), world.cards()
 
 
-async def test_masks_of_a_task_that_is_gone_are_not_sent(world: World) -> None:
-    """An attached task was deleted, so nobody has its whole prompt. The form of *New like this* shows the
-    prompt with a mask, and refuses a submission that contains the mask."""
-    task = world.coder.add_task("alice", PROMPT, name="push")
+@pytest.mark.parametrize("who", ["alice", "bob"])
+@pytest.mark.parametrize("prompt", [PROMPT, LONG_PROMPT])
+async def test_a_part_of_a_prompt_does_not_stand_for_all_of_it(world: World, who: str, prompt: str) -> None:
+    """A task was deleted, so nobody has its whole prompt: of a long prompt the bot keeps the beginning, and
+    of an attached task's prompt no secrets. *New like this* opens no form with a part of the prompt."""
+    task = world.coder.add_task("alice", prompt, name="push")
     thread = await world.alice.runs("/task attach push")
     await world.polls()
     task.delete()
     await world.polls()
     thread.new_messages(), world.alice.reads(), world.cards()
 
+    person = getattr(world, who)
+    await person.clicks(thread, "New like this")
+
+    assert person.dialog() == (
+        "[New task]\nThere is no such task that you can see here. It may have been deleted. "
+        "`/task list` shows the ones you can see."
+    )
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+async def test_a_long_prompt_waits_for_coder(world: World, who: str) -> None:
+    """The bot keeps the beginning of a long prompt. While Coder does not answer, *New like this* says so,
+    and opens no form with only that beginning."""
+    thread = await world.alice.runs(f"/task create --name push {LONG_PROMPT}")
+    await world.polls()
+    person = getattr(world, who)
+    world.coder.plan_fault("tasks.get", server_error(status=503), times=None)
+
+    await person.clicks(thread, "New like this")
+
+    assert person.dialog() == "[New task]\nCoder is not answering. Try again in a minute."
+    thread.new_messages()
+
+
+async def test_others_get_the_whole_of_a_long_prompt_with_masks(world: World) -> None:
+    """The bot keeps the beginning of Alice's long prompt, and the beginning ends within a secret. In the form
+    of *New like this*, Bob and Alice get the whole prompt. Bob sees no part of the secret."""
+    thread = await world.alice.runs(f"/task create --name push {LONG_PROMPT}")
+    await world.polls()
+
+    for person in (world.alice, world.bob):
+        await person.clicks(thread, "New like this")
+
+    assert f"{SECRET} and do not push" in world.alice.dialog()
+    assert "ghp_••• and do not push" in world.bob.dialog()
+    assert SECRET[:8] not in world.bob.dialog()
+    assert HINT in world.bob.dialog()
+    assert await world.bob.submits() == {"form.prompt": HINT}
+    thread.new_messages()
+
+
+async def test_an_attached_prompt_with_other_line_breaks_is_whole(world: World) -> None:
+    """An attached task has a long prompt. Its line breaks have two characters each, and the bot keeps one of
+    them. The form of *New like this* has the whole prompt nevertheless."""
+    world.coder.add_task("alice", "fix the login\r\n" * 150 + "and do not push", name="push")
+    thread = await world.alice.runs("/task attach push")
+    await world.polls()
+
     await world.alice.clicks(thread, "New like this")
 
-    assert "fix the login with ghp_•••" in world.alice.dialog()
-    assert await world.alice.submits() == {"form.prompt": HINT}
-    assert world.coder.tasks == []
+    assert "and do not push" in world.alice.dialog()
+    thread.new_messages(), world.alice.reads()
+
+
+async def test_the_messages_of_a_thread_are_no_part_of_the_prompt(world: World) -> None:
+    """An agent got the messages of a thread after its long prompt. The form of *New like this* has the
+    prompt without these messages, as for a short prompt."""
+    root = await world.slack.post(world.alice.id, "general", "the login is broken")
+    mention = f"<@{world.slack.bot_user_id}> with thread: {LONG_PROMPT}"
+    thread = await world.alice.mentions(mention, root)
+    await world.polls()
+
+    for person in (world.alice, world.bob):
+        await person.clicks(thread, "New like this")
+
+    assert "the login is broken" in world.coder.tasks[0].prompt
+    for person in (world.alice, world.bob):
+        assert " and do not push\nName" in person.dialog()
+        assert "the login is broken" not in person.dialog()
+    thread.new_messages()
 
 
 async def test_masks_in_a_message_of_the_bot_are_not_sent(world: World) -> None:

@@ -58,7 +58,11 @@ def observation_of(task: Task, mask: Mask) -> Observation:
 
 
 def shorten_prompt(prompt: str) -> AgentText:
-    """Return as much of a prompt as the record of a link needs once Coder has the whole prompt."""
+    """Return as much of a prompt as the record of a link needs once Coder has the whole prompt.
+
+    The cut may go through a secret, and half of a secret is not masked. So people see only the first lines
+    of the result, on cards. Where they see the whole prompt, it comes from Coder.
+    """
     return AgentText(prompt[:LONGEST_PROMPT])
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from taskwire.agent.input import LONGEST_INPUT
 from taskwire.agent.log import read_last_output
 from taskwire.agent.observing import LONGEST_PROMPT
-from taskwire.coder.errors import PersonTokenRefused
+from taskwire.coder.errors import NotFound, PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId, TaskId, UserId
@@ -21,6 +21,7 @@ from taskwire.domain.masking.secret_patterns import MASK
 from taskwire.domain.parsing.commands import OpenForm
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import sanitize_for_agent
+from taskwire.domain.text.thread_context import remove_context
 from taskwire.messages import cards, refusals
 from taskwire.outbox.questions import CHOICES, PostedQuestion, find_open
 from taskwire.outbox.waiting_requests import AccountProblem, start_renewal
@@ -116,34 +117,29 @@ class CardQuestions:
         In the prompt, secrets are masked unless the person may read them.
         """
         link = await self._lookup.find_link(requester, link_id)
-        record = link.record
-        if await self._people.can_read_prompt(requester.person, link):
-            whole = await self._find_whole_prompt(requester.person, link)
-            prompt, is_masked = (record.prompt, MASK in record.prompt) if whole is None else (whole, False)
-        else:
-            prompt = self._deps.mask(record.prompt)
-            is_masked = MASK in prompt
+        record, whole = link.record, await self._get_whole_prompt(requester.person, link)
+        shown = await self._show_prompt(requester.person, link, whole)
         return LikeRequest(
-            OpenForm(prompt, template=record.template or None, preset=record.preset), is_masked=is_masked
+            OpenForm(shown, template=record.template or None, preset=record.preset), is_masked=shown != whole
         )
 
-    async def _find_whole_prompt(self, person: UserId, link: Link) -> str | None:
-        """Return the task's prompt from Coder, if the prompt in the link's record may be incomplete.
+    async def _get_whole_prompt(self, person: UserId, link: Link) -> str:
+        """Return the task's prompt, without the messages of the thread that the agent got with it.
 
-        The record of an attached task has only the beginning of the prompt, with masks. Return None if the
-        record's prompt is complete, or if Coder does not return the task. Then the caller uses the record's
-        prompt.
+        Once the task exists, the link's record has only the beginning of the prompt; that of an attached task
+        also has masks. Then the prompt comes from Coder. Raises UserError if Coder does not show the task,
+        and OutsideError if Coder does not answer: a part of the prompt would look like all of it.
         """
         record = link.record
         if record.task_id is None or (MASK not in record.prompt and len(record.prompt) < LONGEST_PROMPT):
-            return None
+            return record.prompt
+        coder = await self._people.accounts.get_client(person, record.owner_id, link)
         try:
-            coder = await self._people.accounts.get_client(person, record.owner_id, link)
-            return sanitize_for_agent((await coder.get_task(record.task_id)).initial_prompt)
-        except (AccountNeeded, PersonTokenRefused):
-            raise
-        except OutsideError:
-            return None
+            prompt = sanitize_for_agent((await coder.get_task(record.task_id)).initial_prompt)
+        except NotFound:
+            # Coder may also hide another person's task from this person's own account.
+            raise UserError(*refusals.no_such_id()) from None
+        return remove_context(prompt) if record.context else prompt
 
     async def show_prompt(self, requester: Requester, seen: VisibleTask) -> str:
         """Return a task's prompt for the dialog in which the person edits the prompt.
@@ -154,7 +150,7 @@ class CardQuestions:
         return await self._show_prompt(requester.person, link, seen.task.initial_prompt)
 
     async def _show_prompt(self, person: UserId, link: Link, prompt: str) -> str:
-        """Return a prompt. Mask the secrets in it, unless the person is the owner or an administrator."""
+        """Return a whole prompt, with masks unless the person is the owner or an administrator."""
         if await self._people.can_read_prompt(person, link):
             return prompt
         return await asyncio.to_thread(self._deps.mask, prompt[:LONGEST_INPUT])

@@ -37,7 +37,7 @@ from taskwire.domain.parsing.near_misses import MOST_TASKS_OFFERED, SeveralTasks
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.queueing.jobs import ActVerb
 from taskwire.domain.requester import Requester
-from taskwire.domain.text.agent_text import sanitize_for_agent
+from taskwire.domain.text.agent_text import AgentText, sanitize_for_agent
 from taskwire.domain.text.mrkdwn import fold_words
 from taskwire.messages import refusals, task_limits
 from taskwire.messages.cards import make_unlinked
@@ -437,6 +437,8 @@ def make_displayed_link(deps: Dependencies, seen: VisibleTask, now_ms: int) -> L
 def bare_record(task: Task, requester: Requester, mask: Mask) -> LinkRecord:
     """Return a new record for an existing task without a thread. The record's prompt may be shortened, so it
     is only for display."""
+    # Made safe before it is cut: a cut prompt that is shorter than the limit would count as the whole prompt.
+    prompt = sanitize_for_agent(task.initial_prompt[: 10 * LONGEST_PROMPT])
     return LinkRecord(
         id=LinkId("task-" + digest(task.id)[:12]),
         channel=requester.channel,
@@ -444,7 +446,7 @@ def bare_record(task: Task, requester: Requester, mask: Mask) -> LinkRecord:
         requested_by=requester.person,
         owner_id=task.owner_id,
         owner_name=task.owner_name,
-        prompt=sanitize_for_agent(mask_beginning(mask, task.initial_prompt, LONGEST_PROMPT)),
+        prompt=AgentText(mask_beginning(mask, prompt, LONGEST_PROMPT)),
         name=task.name,
         title=mask_beginning(mask, task.title, LONGEST_TITLE),
         template=task.template_display_name or task.template_name,

@@ -42,6 +42,11 @@ def make_context(messages: Sequence[EarlierMessage]) -> AgentText:
     return sanitize_for_agent("\n".join([_HEADING, *quoted])) if quoted else AgentText("")
 
 
+def remove_context(task_input: str) -> str:
+    """Return what the agent got, without the context that `make_context` wrote after the prompt."""
+    return task_input.partition(f"\n\n{_HEADING}\n")[0]
+
+
 def _quote(message: EarlierMessage, most: int) -> str:
     name = quote_unless_plain(" ".join(sanitize_for_agent(message.author).split())[:80] or "Somebody")
     first, *further = sanitize_for_agent(message.text).splitlines()
