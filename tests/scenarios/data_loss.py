@@ -11,7 +11,7 @@ import pytest
 
 from taskwire import worker
 from taskwire.app import bot
-from taskwire.polling.poller import POLL_LEASE_MS
+from taskwire.polling.task_list import POLL_LEASE_MS
 from taskwire.redis import connection, embedded
 
 from .world import World

@@ -12,15 +12,13 @@ from taskwire.coder.client import CoderClient
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused, OutsideError
 from taskwire.domain.ids import LinkId
-from taskwire.polling.task_list import Linked, ReadList, TaskListReader
+from taskwire.polling.task_list import POLL_LEASE_MS, Linked, ReadList, TaskListReader
 from taskwire.state.links import LinkOwner
 from taskwire.state.observations import Poll
 from taskwire.telemetry import Metrics, logger
 
 # The time between two requests. Coder answers 512 requests for lists a minute, and people ask for lists too.
 LIST_DISTANCE_SECONDS = 0.25
-# How long the right to poll lasts from one request to the next, in ms.
-OWNER_LEASE_MS = 9_000
 
 _log = logger("taskwire.polling.owner_lists")
 
@@ -49,7 +47,7 @@ class OwnerLists:
         self._account = account
         self._readers: dict[str, TaskListReader] = {}
         self._owners: dict[LinkId, LinkOwner] = {}
-        # The number of the latest poll that has read each owner's tasks.
+        # The number of the latest poll that has begun to read each owner's tasks.
         self._last_polls: dict[str, int] = {}
 
     def forget(self) -> None:
@@ -62,9 +60,12 @@ class OwnerLists:
         If no owner's tasks can be read, raise the latest error of Coder's client.
         """
         tasks = await self._group_by_owner(linked)
-        missing, failed = Linked(), None
+        missing, failed, is_any_read = Linked(), None, False
         # If a newer poll ends this round, the next round begins with the owners that this one did not reach.
         for owner in sorted(tasks, key=lambda each: (self._last_polls.get(each, 0), each)):
+            # Note this before the reading. Otherwise an owner whose reading is always overtaken would come
+            # first in every round, and nobody else would have a turn.
+            self._last_polls[owner] = poll.number
             try:
                 seen = await self._read_owner(coder, poll, owner, tasks[owner])
             except AccountRefused:
@@ -76,10 +77,10 @@ class OwnerLists:
                 if seen == "overtaken":
                     return None
                 missing |= seen.missing if isinstance(seen, ReadList) else {}
-                self._last_polls[owner] = poll.number
-            await self._deps.observations.renew(self._account, OWNER_LEASE_MS)
+                is_any_read = True
+            await self._deps.observations.renew(self._account, POLL_LEASE_MS)
             await asyncio.sleep(LIST_DISTANCE_SECONDS)
-        if failed is not None and poll.number not in self._last_polls.values():
+        if failed is not None and not is_any_read:
             raise failed
         return self._find_longest(missing)
 

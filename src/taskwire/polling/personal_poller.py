@@ -28,8 +28,8 @@ from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.owner_absence import end_absence
 from taskwire.outbox.waiting_requests import note_refusal, renew_if_possible, tell_of_account
 from taskwire.people.accounts import Accounts
-from taskwire.polling.poller import MAX_LEASE_MARGIN_MS, POLL_FRESH_MS, POLL_LEASE_MS, Poller
-from taskwire.polling.task_list import Linked, ReadList, TaskListReader, report_gone
+from taskwire.polling.poller import MAX_LEASE_MARGIN_MS, POLL_FRESH_MS, Poller
+from taskwire.polling.task_list import POLL_LEASE_MS, Linked, ReadList, TaskListReader, report_gone
 from taskwire.queue.batch import Batch
 from taskwire.state.accounts import ConnectedAccount
 from taskwire.state.links import LinkOwner

@@ -25,16 +25,15 @@ from taskwire.outbox.coder_health import CoderHealth
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.whole_list import is_list_too_long, list_all_tasks
 from taskwire.polling.owner_lists import OwnerLists, ReadOwners
-from taskwire.polling.task_list import Linked, ReadList, TaskListReader, report_gone
+from taskwire.polling.task_list import POLL_LEASE_MS, Linked, ReadList, TaskListReader, report_gone
 from taskwire.state.observations import Poll, PolledElsewhere
 from taskwire.telemetry import Metrics, logger
 
 # The account that polls: the service account.
 ACCOUNT = "service"
-# The poll lease lasts 9 s during a request, then one poll interval and up to 3.5 s more. So the replica that
-# made the latest poll also makes the next poll. If this replica dies, another replica takes over when the
-# lease ends: within 10 s at the default interval.
-POLL_LEASE_MS = 9_000
+# The poll lease lasts `POLL_LEASE_MS` (9 s) during a request, then one poll interval and up to 3.5 s more. So
+# the replica that made the latest poll also makes the next poll. If this replica dies, another replica takes
+# over when the lease ends: within 10 s at the default interval.
 MAX_LEASE_MARGIN_MS = 3_500
 # How old the last successful poll may be when due timers are fired, in ms. The value is higher for long poll
 # intervals.
@@ -122,6 +121,8 @@ class Poller:
         try:
             body = await list_all_tasks(self._deps)
         except TooLong:
+            # The request has taken a part of the time for which the right to poll lasts.
+            await self._deps.observations.renew(ACCOUNT, POLL_LEASE_MS)
             return await self._read_owners(poll, linked)
         return await self._process_list(poll, body, linked)
 

@@ -31,6 +31,8 @@ from taskwire.telemetry import Metrics, logger
 
 # How many observations one call to Redis stores. Such a call takes two or three milliseconds.
 BATCH_SIZE = 50
+# How long the right to poll lasts during a request, in ms.
+POLL_LEASE_MS = 9_000
 # How many tasks of an owner are read one by one in a poll.
 MOST_SINGLE_TASKS = 20
 
@@ -142,6 +144,8 @@ class TaskListReader:
         part = self._choose_next(linked)
         found, missing, failed = list[StoredObservation](), Linked(), None
         for task, link in part.items():
+            # The requests together take longer than the right to poll lasts.
+            await self._deps.observations.renew(self._account, POLL_LEASE_MS)
             try:
                 seen = observation_of(await coder.get_task(task), self._deps.mask)
             except NotFound:
