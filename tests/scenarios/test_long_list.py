@@ -223,6 +223,24 @@ async def test_what_people_ask_is_answered_from_what_was_seen(world: World) -> N
     assert TITLE not in "".join(world.bob.reads())
 
 
+async def test_a_mention_that_begins_with_a_verb_starts_a_task(world: World) -> None:
+    """While the list is too long, the bot cannot know whether the words after a verb are a task's title. The
+    mention is a prompt then, as it is if no task has this title."""
+    await a_task(world)
+    world.coder.add_task("bob", HUGE, name="huge")
+    await world.polls(times=2)
+    before = len(world.coder.tasks)
+
+    await world.alice.mentions("status page shows the wrong version, fix it")
+    await world.settles()
+
+    assert [task.prompt for task in world.coder.tasks[before:]] == [
+        "status page shows the wrong version, fix it"
+    ]
+    world.cards(), heard(world)
+    assert world.alice.reads() == []
+
+
 async def test_a_hint_does_not_end_the_round_of_another_replica(world: World) -> None:
     """While the list is too long, a round of all owners takes long. A hint of Coder to another replica does
     not end this round, so every owner's turn comes."""

@@ -38,7 +38,7 @@ from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 from taskwire.tasks.create import TaskCreator, keep_request
-from taskwire.tasks.lookup import Lookup
+from taskwire.tasks.lookup import Lookup, TasksNotListed
 from taskwire.tasks.matching import has_title
 from taskwire.tasks.offered_commands import keep_offers
 from taskwire.tasks.queries import Queries, Question, offer_question
@@ -120,7 +120,7 @@ class MessagesToBot:
         """Return whether a task that the person may see has exactly these words as its title."""
         try:
             seen = await self._lookup.list_visible(requester)
-        except AccountNeeded:
+        except (AccountNeeded, TasksNotListed):
             return False
         return await has_title(((each.link or each.task).title for each in seen), words)
 
