@@ -241,6 +241,22 @@ async def test_a_mention_that_begins_with_a_verb_starts_a_task(world: World) -> 
     assert world.alice.reads() == []
 
 
+async def test_a_person_without_tasks_sees_an_empty_list(world: World) -> None:
+    """While the list is too long, Bob asks for lists, and no task has a thread. They are empty, and say which
+    tasks they would have. He asked for no task by its name, so nothing is said about names."""
+    world.coder.add_task("bob", HUGE, name="huge")
+    await world.polls(times=2)
+
+    await world.bob.types("/task list")
+    await world.bob.types("/task list mine")
+    await world.bob.types("/task")
+
+    listed, own, overview = world.bob.reads()
+    assert listed.startswith(f"{NOTE} You have no tasks yet.")
+    assert own == listed
+    assert overview.startswith(f"{NOTE} Nothing needs you right now.")
+
+
 async def test_a_hint_does_not_end_the_round_of_another_replica(world: World) -> None:
     """While the list is too long, a round of all owners takes long. A hint of Coder to another replica does
     not end this round, so every owner's turn comes."""

@@ -95,7 +95,8 @@ class LastKnown:
     ) -> Message | None:
         """Return the answer; None if Redis has no task that this person may see.
 
-        With `is_list_too_long`, Coder answers, but its list of tasks is too long to be read.
+        With `is_list_too_long`, Coder answers, but its list of tasks is too long to be read. Then a list may
+        be empty, because it says which tasks it would have.
         """
         viewer = await self._get_viewer(requester, is_coder_there=is_list_too_long)
         links = [link for link in await self._links.get() if viewer.can_see(link)]
@@ -154,7 +155,7 @@ class LastKnown:
         self, requester: Requester, viewer: _Viewer, question: List, links: list[Link]
     ) -> Message | None:
         waits = await list_creates_in_list(self._deps, viewer.person, question, question.page)
-        if not links and not waits:
+        if not links and not waits and viewer.account_id is None:
             return None
         now_ms = microseconds(requester.at) // 1000
         shown = [link for link in links if viewer.wants(link, question, now_ms)]
@@ -176,7 +177,7 @@ class LastKnown:
         own = [link for link in links if viewer.owns(link)]
         shared = [link for link in links if link.id in viewer.shared and not viewer.owns(link)]
         creates = await list_waiting_creates(self._deps, viewer.person)
-        if not (own or shared or creates.running):
+        if not (own or shared or creates.running) and viewer.account_id is None:
             return None
         now_ms = microseconds(requester.at) // 1000
         needing = [link for link in own if task_lists.needs_owner(link, now_ms)]
