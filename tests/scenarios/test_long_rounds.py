@@ -13,6 +13,7 @@ from .many_tasks import a_second_replica
 from .people import Thread
 from .running_tasks import a_task
 from .test_long_list import HUGE
+from .test_watching_costs import figure
 from .world import World
 
 LISTS, TASKS = "list_tasks_raw", "get_task"
@@ -104,3 +105,28 @@ async def test_a_replica_keeps_its_round_while_coder_answers_slowly(
 
     assert len(taken) >= 5
     assert not any(taken)
+
+
+@pytest.mark.parametrize("was_polled", [True, False])
+async def test_each_owner_that_is_read_counts_as_a_poll(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, was_polled: bool
+) -> None:
+    """A round takes longer than the last poll counts as recent. After each owner, the figure of the last poll
+    is new, and timers go on. If no poll was recent before, timers wait for the end of the round."""
+    await _two_owners(world)
+    deps, last = world.bot.parts.deps, "taskwire_last_poll_timestamp_seconds"
+    world.bot.parts.metrics.last_poll_timestamp_seconds.set(0)
+    if not was_polled:
+        await deps.notes.forget("polled", ACCOUNT)
+    seen = []
+
+    async def take_long() -> None:
+        await world.ages(50)
+        seen.append((figure(world, last) > 0, await deps.notes.find("polled", ACCOUNT) is not None))
+
+    _call_before(monkeypatch, LISTS, take_long)
+    await world.bot.parts.poller.poll()
+    monkeypatch.undo()
+
+    assert seen == [(False, was_polled), (True, was_polled)]
+    assert await deps.notes.find("polled", ACCOUNT) is not None

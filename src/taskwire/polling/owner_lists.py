@@ -6,6 +6,7 @@ longer than a poll of the whole list. Only owners of linked tasks are polled.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from taskwire.coder.client import CoderClient
@@ -38,13 +39,21 @@ class ReadOwners(NamedTuple):
 class OwnerLists:
     """Polls the linked tasks of one account owner by owner.
 
-    `account` is the name under which the polls of this account are numbered.
+    `account` is the name under which the polls of this account are numbered. `note_owner_read` is called
+    after each owner whose tasks were read.
     """
 
-    def __init__(self, deps: Dependencies, metrics: Metrics, account: str) -> None:
+    def __init__(
+        self,
+        deps: Dependencies,
+        metrics: Metrics,
+        account: str,
+        note_owner_read: Callable[[], Awaitable[None]],
+    ) -> None:
         self._deps = deps
         self._metrics = metrics
         self._account = account
+        self._note_owner_read = note_owner_read
         self._readers: dict[str, TaskListReader] = {}
         self._owners: dict[LinkId, LinkOwner] = {}
         # The number of the latest poll that has begun to read each owner's tasks.
@@ -78,6 +87,7 @@ class OwnerLists:
                     return None
                 missing |= seen.missing if isinstance(seen, ReadList) else {}
                 is_any_read = True
+                await self._note_owner_read()
             await self._deps.observations.renew(self._account, POLL_LEASE_MS)
             await asyncio.sleep(LIST_DISTANCE_SECONDS)
         if failed is not None and not is_any_read:

@@ -64,10 +64,12 @@ class Poller:
         self._metrics = metrics
         self._poll_lease_ms = int(poll_seconds * 1000 + min(poll_seconds * 700, MAX_LEASE_MARGIN_MS))
         self._fresh_ms = max(POLL_FRESH_MS, int(poll_seconds * 3000))
+        # How long the latest poll counts as recent.
+        self._polled_ttl_ms = self._fresh_ms
         self._alerts = alerts
         self._coder_health = CoderHealth(deps, alerts)
         self._reader = TaskListReader(deps, metrics, ACCOUNT)
-        self._owner_lists = OwnerLists(deps, metrics, ACCOUNT)
+        self._owner_lists = OwnerLists(deps, metrics, ACCOUNT, self._note_owner_read)
         self._told_of_long_list_ms = 0
         self._has_recorded_roles = False
         self._vanished_trouble = ""
@@ -111,8 +113,8 @@ class Poller:
                 # Another poll has overtaken this list, so the list says nothing about the present.
                 await self._coder_health.record_success()
                 # A round of all owners may take long. The next one must end before this note does.
-                ttl_ms = max(self._fresh_ms, int((time.monotonic() - started) * 3000))
-                await self._deps.notes.keep("1", "polled", ACCOUNT, ttl_ms=ttl_ms)
+                self._polled_ttl_ms = max(self._fresh_ms, int((time.monotonic() - started) * 3000))
+                await self._deps.notes.keep("1", "polled", ACCOUNT, ttl_ms=self._polled_ttl_ms)
         finally:
             await self._deps.observations.renew(ACCOUNT, self._poll_lease_ms)
 
@@ -135,6 +137,16 @@ class Poller:
             _log.warning("Coder's list of tasks too long, polled owner by owner", longest=seen.longest)
             await self._alerts.warn("list too long", await self._describe_long_list(seen))
         return "by_owner"
+
+    async def _note_owner_read(self) -> None:
+        """Let the present round, which may take minutes, count as a recent poll.
+
+        Timers go on if they may fire already. After an outage they wait for the end of the round, because
+        the tasks of some owners have not been observed since.
+        """
+        self._metrics.last_poll_timestamp_seconds.set_to_current_time()
+        if await self._deps.notes.find("polled", ACCOUNT) is not None:
+            await self._deps.notes.keep("1", "polled", ACCOUNT, ttl_ms=self._polled_ttl_ms)
 
     async def _describe_long_list(self, seen: ReadOwners) -> str:
         name = ""
