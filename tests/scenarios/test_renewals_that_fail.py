@@ -88,3 +88,41 @@ async def test_a_teammates_reply_waits_for_some_minutes(
     assert "and a second test" in task.inputs[1]
     assert not await page.dead_letters()
     page.bob.hears(), page.bob.reads(), page.alice.reads(), thread.new_messages()
+
+
+@FAULTS
+async def test_all_replies_of_a_teammate_wait_for_some_minutes_together(
+    page: World, http: httpx.AsyncClient, fault: Fault
+) -> None:
+    """Bob writes three replies, and cannot get a new token. They hold up Alice's reply as long as one of them
+    would. Bob's next reply holds up nothing. When Coder gives tokens again, his replies arrive."""
+    thread, task = await _a_waiting_agent(page, http)
+    await shares(page, task, page.bob)
+    await _token_ends(page, page.bob, fault)
+
+    for words in ("one", "two", "three"):
+        await page.slack.post(page.bob.id, thread.channel, words, thread.ts)
+    await page.slack.post(page.alice.id, thread.channel, "the owner says", thread.ts)
+    for _ in range(40):
+        await page.passes(seconds=5)
+    sent = list(task.inputs)
+    task.becomes("idle")
+    await page.polls()
+    await page.slack.post(page.bob.id, thread.channel, "four", thread.ts)
+    await page.slack.post(page.alice.id, thread.channel, "the owner goes on", thread.ts)
+    await page.passes(seconds=4)
+    sent_next = list(task.inputs)
+    page.coder.clear_faults()
+    for _ in range(12):
+        await page.passes(seconds=60)
+    task.becomes("idle")
+    await page.polls()
+    await page.bob.replies(thread, "five")
+    await page.passes(seconds=10)
+
+    assert sent == ["the owner says"]
+    assert sent_next == ["the owner says", "the owner goes on"]
+    assert [words.endswith("five") for words in task.inputs[2:]] == [True]
+    assert page.bob.reads() == [CONNECT_AGAIN]
+    assert not await page.dead_letters()
+    page.bob.hears(), page.alice.reads(), thread.new_messages()

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
-from taskwire.domain.durations import DAY_MS
+from taskwire.domain.durations import DAY_MS, HOUR_MS
 from taskwire.domain.ids import UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import Act, CreateRequested, CreateTask, Job, MessageToBot, PostCard
@@ -55,6 +55,8 @@ LONGEST_RENEWAL_WAIT_MS = 366 * DAY_MS
 RENEWAL_MS = 2_000
 # A job waits this long in its place for a new token. After this time, its person is asked to connect again.
 LONGEST_RENEWAL_MS = 180_000
+# After a renewal was late, replies of other people than the owner do not wait for it for this time.
+RENEWAL_LATE_TTL_MS = HOUR_MS
 # Jobs of these kinds stay in their queue. The first four connect accounts. The others begin a link, and no
 # other person's request waits behind them.
 _STAY = (
@@ -227,7 +229,25 @@ async def waits_for_account(
     own = await people.accounts.find(person)
     owns_it = own is not None and link.record.is_owned_by(person, own.user_id)
     may_steer = owns_it or await people.is_admin(person) or await people.is_let_in(person, link)
-    return may_steer and not is_renewal_late(lease) and await is_renewed(deps, error)
+    return may_steer and await _waits_for_renewal(deps, error, lease)
+
+
+async def _waits_for_renewal(deps: Dependencies, error: AccountProblem, lease: Lease) -> bool:
+    """Return whether a reply waits for the new token of a person who does not count as its task's owner.
+
+    If the renewal is late, other replies of this person do not wait for it as well, in any thread. Each of
+    them would hold up the owner's replies anew.
+    """
+    if not isinstance(error, PersonTokenRefused):
+        return False
+    if await was_replaced(deps, error):
+        return True
+    note = ("renewal_late", error.person, error.key_id)
+    if is_renewal_late(lease):
+        await deps.notes.keep("1", *note, ttl_ms=RENEWAL_LATE_TTL_MS)
+        return False
+    is_late = await deps.notes.find(*note) is not None
+    return not is_late and await renew_if_possible(deps, error, Batch())
 
 
 def is_renewal_late(lease: Lease) -> bool:
