@@ -4,7 +4,7 @@ import pytest
 
 from taskwire.domain.ids import LinkId
 from taskwire.domain.queueing.queues import thread_answers, to_coder, to_thread
-from taskwire.queue.user_limits import MAX_PER_MINUTE
+from taskwire.queue.user_limits import MAX_PER_MINUTE, MAX_TEXT_COMMANDS
 
 from .people import Thread
 from .test_card_controls import menu_id
@@ -111,6 +111,21 @@ async def test_commands_that_act_are_counted_as_verbs_in_a_thread_are(world: Wor
     assert said[-1] == TOO_FAST
     assert task.status == "paused"
     world.alice.reads()
+
+
+async def test_commands_with_a_text_are_counted_too(world: World) -> None:
+    """Alice types `send` for tasks that do not exist, again and again. Coder is asked thirty times in a
+    minute, and no more."""
+    for number in range(MAX_TEXT_COMMANDS + 5):
+        await world.alice.types(f"/task send nothing{number} go on")
+    told = world.alice.reads()
+
+    await world.passes(seconds=61)
+    await world.alice.types("/task send nothing go on")
+
+    assert len([said for said in told if "nothing" in said]) == MAX_TEXT_COMMANDS
+    assert [said for said in told if "nothing" not in said] == [TOO_FAST.replace("10", "30")]
+    assert "nothing" in world.alice.reads()[0]
 
 
 async def test_a_deletion_by_command_is_counted_before_it_asks(world: World) -> None:

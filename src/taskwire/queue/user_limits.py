@@ -110,6 +110,9 @@ CHECKED_DIALOG = "checked_dialog"
 # for a template in a long menu may choose a dozen in a minute.
 TEMPLATE_CHOICE, MAX_TEMPLATE_CHOICES = "template", 20
 
+# The kind of the limit on the commands `send` and `create`, and the limit.
+TEXT_COMMAND, MAX_TEXT_COMMANDS = "text_command", 30
+
 RequestKind = Literal["ask", "pause", "steer", "decide", "press"]
 # The most requests of each kind in a window. Slack lets the bot open 100 dialogs and edit 50 messages a
 # minute, for all people together. So one person's presses that open a dialog or edit a card are counted
@@ -185,13 +188,14 @@ def limit_of_checked_dialogs(person: UserId, at: Ts) -> UserLimit:
     return UserLimit(person, CHECKED_DIALOG, at, MAX_PER_MINUTE["ask"])
 
 
-def limit_of_command(verb: str, person: UserId, at: Ts) -> UserLimit | None:
-    """Return the limit on a command about a task. Commands about different tasks are counted together.
+def limit_of_command(verb: str, person: UserId, at: Ts) -> UserLimit:
+    """Return the limit on a command. Commands about different tasks are counted together.
 
-    Return None for `send`, which is a reply, and for `create`, because new tasks have a limit of their own.
+    Replies and new tasks have limits of their own. But each `send` and each `create` asks Coder, also if it
+    is refused.
     """
     if verb in ("create", "send"):
-        return None
+        return UserLimit(person, TEXT_COMMAND, at, MAX_TEXT_COMMANDS)
     kind = _VERBS.get(verb, "ask")
     return UserLimit(person, kind, at, MAX_PER_MINUTE[kind])
 
