@@ -70,6 +70,45 @@ async def test_a_call_goes_before_shares_that_come_and_go(world: World) -> None:
     heard(world), thread.new_messages()
 
 
+async def test_a_call_goes_before_the_shares_of_others(world: World) -> None:
+    """Alice shares six tasks with twenty people each, so their messages wait for Slack's limits. The question
+    of Bob's agent goes before most of them."""
+    crowd = [world.person(f"p{number}") for number in range(20)]
+    names = " ".join(f"<@{person.id}>" for person in crowd)
+    thread = await world.bob.runs("/task create fix the logout")
+    await world.polls()
+    task = world.task("fix-the-logout")
+    await world.bob.types("/task settings")
+    await world.bob.saves_own(calls="direct")
+    world.bob.reads()
+    threads = await start_threads(world, 6, world.alice, prefix="alice")
+    task.becomes("working", "Reading the code")
+    await world.polls()
+    await world.passes(seconds=60)
+
+    await types_in_each(world, threads, f"!share {names}")
+    task.becomes("idle", "Which branch shall I use?")
+    await world.polls()
+    posted, told = 0, list[str]()
+    while not told:
+        if not await waiting(world, world.bob):
+            posted = len(calls(world, "chat.postMessage"))
+        await world.passes(seconds=3)
+        told = world.bob.hears()
+    direct = world.slack.open_direct(world.bob.id).id
+    later = [call.arguments["channel"] for call in calls(world, "chat.postMessage")[posted:]]
+    left = [await waiting(world, person) for person in crowd]
+    for _ in range(60):
+        await world.passes(seconds=3)
+
+    assert told == ["Needs you: Fix the logout. Which branch shall I use?\n[Open thread]"]
+    assert later.index(direct) <= 8
+    assert len(list(filter(None, left))) == len(crowd)
+    assert [len(person.hears()) for person in crowd] == [len(threads)] * len(crowd)
+    assert len(world.alice.reads()) == len(threads)
+    heard(world), thread.new_messages()
+
+
 @pytest.mark.parametrize("is_posted", [True, False])
 async def test_the_end_is_told_behind_a_post_of_unknown_outcome(world: World, is_posted: bool) -> None:
     """Slack's answer to the message about Bob's share is lost, and Slack shows no messages for a moment. Then
