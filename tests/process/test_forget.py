@@ -160,7 +160,7 @@ async def _suspend(url: str, place: Place, person: UserId) -> str:
     async def is_kept() -> bool:
         nonlocal found
         async with connection.open(url) as store:
-            batch = AccountStore(store, keys).note_suspended(Batch(), person, "alice")
+            batch = AccountStore(store, keys).note_suspended(Batch(), person, "alice", "")
             await Queues(store, keys, ServerClock()).write(batch)
         found = await stored(url)
         return f"account_suspended:{person}" in found

@@ -48,6 +48,30 @@ async def test_an_administrator_disconnects_a_suspended_account(world: World) ->
     assert task.status == "paused"
 
 
+async def test_a_renamed_administrator_disconnects_a_suspended_account(world: World) -> None:
+    """Root has connected an account that has another name in Coder since then, and somebody else has its old
+    name. It is suspended, and Root disconnects it."""
+    root = world.person("root", in_coder=False)
+    user = world.coder.add_user("toor", email="toor@elsewhere.example")
+    await world.slack.join(root.id, "general")
+    await world.restarts(accounts="both", admins=(root.id,))
+    thread, task = await a_busy_agent(world)
+    await root.types("/task connect")
+    await pastes(world, root, world.coder.add_token("toor"))
+    user.username = "toor2"
+    world.coder.world.add_user(user)
+    world.coder.add_user("toor", email="another@elsewhere.example")
+    user.status = "suspended"
+    await world.forgets()
+    await root.types("/task list")
+    await root.types("/task disconnect")
+    root.reads()
+
+    assert await _tries(world, root, thread, task) == [_suspended("toor")] * 3
+    assert task.status == "active"
+    thread.new_messages()
+
+
 async def test_an_administrator_changes_the_address_of_their_profile(world: World) -> None:
     """Root's account is found by the address in Slack. It is suspended. Root then changes the address to one
     that no Coder user has. When Coder has deleted the account, Root has none, as other administrators."""

@@ -276,7 +276,7 @@ async def note_refusal(deps: Dependencies, error: AccountProblem, batch: Batch) 
     if known is not None and known.key_id == error.key_id:
         deps.accounts.mark_refused(batch, person, error.key_id)
         if error.answer.says_suspended:
-            deps.accounts.note_suspended(batch, person, known.username)
+            deps.accounts.note_suspended(batch, person, known.username, known.user_id)
         if not known.is_refused:
             await show_absence(deps, person, batch)
     await refresh_home_if_kept(deps, person, batch)

@@ -48,7 +48,14 @@ class NoAccount(UserError):
 
 
 class Suspended(UserError):
-    """The person's Coder account is suspended. An administrator of Taskwire is refused too."""
+    """The person's Coder account is suspended. An administrator of Taskwire is refused too.
+
+    `user_id` is the id of the Coder user, if Coder has just said so.
+    """
+
+    def __init__(self, sentence: str, hint: str, user_id: str = "") -> None:
+        super().__init__(sentence, hint, reason="suspended")
+        self.user_id = user_id
 
 
 class Accounts:
@@ -120,7 +127,7 @@ class Accounts:
             return
         username = await self._deps.accounts.find_suspended(person)
         if username is not None:
-            raise Suspended(*accounts.account_was_suspended(username), reason="suspended")
+            raise Suspended(*accounts.account_was_suspended(username))
 
     async def require_not_suspended_before(self, person: UserId) -> None:
         """Raise Suspended if the person's account was suspended when Coder was last asked about it.
@@ -129,7 +136,7 @@ class Accounts:
         """
         name = await self._deps.accounts.find_suspended(person)
         if name is not None:
-            raise Suspended(*refusals.account_suspended(name), reason="suspended")
+            raise Suspended(*refusals.account_suspended(name))
 
     async def require_not_suspended_still(self, person: UserId, directory: Directory) -> None:
         """Raise Suspended if the person's account was suspended, and Coder says that it still is.
@@ -138,21 +145,25 @@ class Accounts:
         Slack. If Coder no longer has the account, the suspension has ended. Raise the client's error if
         Coder does not answer. Without a service account, see `require_not_suspended`.
         """
-        name = await self._deps.accounts.find_suspended(person) if self.has_service else None
-        if name is None:
+        noted = await self._deps.accounts.find_suspended_user(person) if self.has_service else None
+        if noted is None:
             return
-        if "@" in name:
+        name, user_id = noted
+        if not user_id and "@" in name:
             found = await directory.list_accounts(name)
         else:
-            found = await directory.list_users(name, self._deps.service_coder)
+            found = await directory.list_users(user_id or name, self._deps.service_coder)
         if any(account.is_suspended for account in found):
-            raise Suspended(*refusals.account_suspended(name), reason="suspended")
+            raise Suspended(*refusals.account_suspended(name))
         await self.forget_suspended(person)
 
-    async def note_suspended(self, person: UserId, name: str) -> None:
-        """Remember that Coder has suspended the person's account. `name` is its name, or its address."""
+    async def note_suspended(self, person: UserId, name: str, user_id: str) -> None:
+        """Remember that Coder has suspended the person's account. `name` is its name, or its address.
+
+        `user_id` is its id, by which Coder finds it also under another name.
+        """
         if await self._deps.accounts.find_suspended(person) is None:
-            await self._deps.queues.write(self._deps.accounts.note_suspended(Batch(), person, name))
+            await self._deps.queues.write(self._deps.accounts.note_suspended(Batch(), person, name, user_id))
 
     async def forget_suspended(self, person: UserId) -> None:
         """Remember that the person's account is active, if it was suspended before."""
@@ -162,7 +173,8 @@ class Accounts:
     async def note_if_suspended(self, account: ConnectedAccount, error: PersonTokenRefused) -> None:
         """Remember it if Coder has refused the account's token because the account is suspended."""
         if error.answer.says_suspended:
-            batch = self._deps.accounts.note_suspended(Batch(), account.person, account.username)
+            noted = (account.person, account.username, account.user_id)
+            batch = self._deps.accounts.note_suspended(Batch(), *noted)
             await self._deps.queues.write(batch)
 
     async def get_user(self, own: ConnectedAccount, directory: Directory) -> CoderAccount:
@@ -322,7 +334,7 @@ def _require_active(own: ConnectedAccount, found: Sequence[CoderAccount]) -> Cod
     if not found:
         raise AccountNeeded(own.person)
     if found[0].is_suspended:
-        raise Suspended(*refusals.account_suspended(own.username), reason="suspended")
+        raise Suspended(*refusals.account_suspended(own.username), own.user_id)
     return found[0]
 
 

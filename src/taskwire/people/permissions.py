@@ -115,10 +115,9 @@ class People:
         own = await self.accounts.find(person)
         try:
             account = await self._ask_for_account(person, profile, own)
-        except Suspended:
-            await self.accounts.note_suspended(
-                person, own.username if own is not None else profile.email or ""
-            )
+        except Suspended as error:
+            name = own.username if own is not None else profile.email or ""
+            await self.accounts.note_suspended(person, name, error.user_id)
             raise
         if own is None or not own.is_refused:
             await self.accounts.forget_suspended(person)
@@ -143,7 +142,7 @@ class People:
             self._require_account_from(person)
             raise NoAccount(*refusals.no_account(profile.email, len(found)), reason="no_account")
         if found[0].is_suspended:
-            raise Suspended(*refusals.account_suspended(profile.email), reason="suspended")
+            raise Suspended(*refusals.account_suspended(profile.email), found[0].id)
         return self._note_known(person, Account(id=found[0].id, username=found[0].username))
 
     def _require_account_from(self, person: UserId) -> None:

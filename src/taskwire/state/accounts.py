@@ -201,14 +201,14 @@ class AccountStore:
         """
         return int(cast("str | None", await self._redis.get(self._keys.named("account_away", person))) or 0)
 
-    def note_suspended(self, batch: Batch, person: UserId, name: str) -> Batch:
-        """Record that Coder has suspended the person's user, whose name or e-mail address is `name`.
+    def note_suspended(self, batch: Batch, person: UserId, name: str, user_id: str) -> Batch:
+        """Record that Coder has suspended the person's user. `name` is the user's name or e-mail address.
 
         The record ends when an account is stored, or when Coder says that the user is active. It stays when
         the account is removed.
         """
         key = self._keys.named("account_suspended", person)
-        return batch.write("SET", key, key_ring().seal(name, key))
+        return batch.write("SET", key, key_ring().seal(f"{name}\n{user_id}", key))
 
     def forget_suspended(self, batch: Batch, person: UserId) -> Batch:
         """Record that the person's user is not suspended any more."""
@@ -216,13 +216,25 @@ class AccountStore:
 
     async def find_suspended(self, person: UserId) -> str | None:
         """Return the name or address of the person's suspended user; None if no suspension is recorded."""
+        found = await self.find_suspended_user(person)
+        return found[0] if found is not None else None
+
+    async def find_suspended_user(self, person: UserId) -> tuple[str, str] | None:
+        """Return the name or address, and the id, of the person's suspended user.
+
+        The id is empty if an older version of Taskwire has recorded the suspension. Return None if no
+        suspension is recorded.
+        """
         key = self._keys.named("account_suspended", person)
         kept = cast("str | None", await self._redis.get(key))
         try:
-            return key_ring().open(kept, key) if kept is not None else None
+            if kept is None:
+                return None
+            name, _, user_id = key_ring().open(kept, key).partition("\n")
         except CannotOpen as error:
             _log.error("record of a suspension cannot be decrypted, not used", person=person, why=str(error))
             return None
+        return name, user_id
 
     def remove(self, batch: Batch, account: ConnectedAccount) -> Batch:
         """Delete an account and its token."""

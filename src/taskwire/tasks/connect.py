@@ -367,7 +367,7 @@ class AccountConnector:
         _log.info("account disconnected", person=known.person, coder_user=known.user_id, job=context.job.id)
         batch = self._deps.accounts.remove(Batch(), known)
         if is_suspended:
-            self._deps.accounts.note_suspended(batch, known.person, known.username)
+            self._deps.accounts.note_suspended(batch, known.person, known.username, known.user_id)
         elif is_suspended is False:
             self._deps.accounts.forget_suspended(batch, known.person)
         await refresh_home_if_kept(self._deps, known.person, batch)
