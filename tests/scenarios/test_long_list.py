@@ -3,6 +3,8 @@
 The tasks with threads are still watched: the bot asks for each owner's list.
 """
 
+import pytest
+
 from taskwire_sandbox.coder.faults import server_error
 
 from .many_tasks import a_second_replica, heard, start_tasks
@@ -12,11 +14,18 @@ from .test_notices_to_administrators import direct_messages
 from .test_watching_costs import polls
 from .world import CARD_SECONDS, World
 
+# The longest list here, in bytes. With the real limit, the stand-in for Coder would need a second for a list.
+LONGEST = 1_000_000
 # Coder writes each of these characters as six bytes, so one task with this prompt makes the list too long.
-HUGE = "<" * 11_300_000
+HUGE = "<" * (LONGEST // 6 + 1)
 NOTE = ":warning: Coder's list of tasks is too long for me to read. Here are only tasks that have a thread."
 AWAY = "has not answered"
 GONE = f"Gone: {TITLE}. The task is no longer in Coder. No agent gets replies here now.\n[New task]"
+
+
+@pytest.fixture(autouse=True)
+def _short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskwire.coder.client.LARGEST_LIST_BYTES", LONGEST)
 
 
 def _asked(world: World, before: int) -> list[tuple[str, str]]:
