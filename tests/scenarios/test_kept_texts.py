@@ -1,6 +1,10 @@
 """What a person writes is stored while the bot asks about it. Nobody can fill Redis with such texts."""
 
+import pytest
+from redis.exceptions import RedisError
+
 from taskwire.actions.task_actions import MOST_KEPT_EDITS
+from taskwire.state.notes import Notes
 from taskwire.tasks.offered_commands import MOST_KEPT_OFFERS
 from taskwire.tasks.thread_queries import MOST_ASKED_WORDS
 
@@ -74,3 +78,24 @@ async def test_the_newest_prompts_of_a_running_task_are_stored(world: World) -> 
 
     assert len(world.alice.reads()) == MOST_KEPT_EDITS + 3
     assert await _count(world, "edit") == MOST_KEPT_EDITS
+
+
+async def test_a_mistyped_command_is_answered_while_redis_shows_no_older_offers(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis does not answer the question about Alice's older offers, but takes writes again. Slack gets its
+    answer, and the button works."""
+    _, task = await a_busy_agent(world)
+
+    async def is_away(*_: object) -> list[str]:
+        raise RedisError
+
+    monkeypatch.setattr(Notes, "list_counted", is_away)
+    await world.alice.types(f"/task stpo {task.name}")
+    monkeypatch.undo()
+    offered = world.alice.reads()
+    await world.alice.presses("Stop")
+
+    assert offered == [f"Stop *{task.name}*?\n[Stop]"]
+    assert task.status == "paused"
+    world.alice.reads()
