@@ -44,6 +44,15 @@ async def _token_ends(world: World, person: Person, fault: Fault) -> None:
     await world.ages(seconds=60)
 
 
+async def _gives_tokens_again(world: World, task: SandboxTask) -> None:
+    """Let Coder give tokens again, and the agent wait for input."""
+    world.coder.clear_faults()
+    for _ in range(12):
+        await world.passes(seconds=60)
+    task.becomes("idle")
+    await world.polls()
+
+
 @FAULTS
 async def test_a_stranger_is_refused_at_once(page: World, http: httpx.AsyncClient, fault: Fault) -> None:
     """Bob has no right to Alice's task, so nobody waits for his token."""
@@ -74,11 +83,7 @@ async def test_a_teammates_reply_waits_for_some_minutes(
         await page.passes(seconds=5)
     refused = page.bob.reads()
     sent = list(task.inputs)
-    page.coder.clear_faults()
-    for _ in range(12):
-        await page.passes(seconds=60)
-    task.becomes("idle")
-    await page.polls()
+    await _gives_tokens_again(page, task)
     await page.bob.replies(thread, "and a second test")
     await page.passes(seconds=10)
 
@@ -112,11 +117,7 @@ async def test_all_replies_of_a_teammate_wait_for_some_minutes_together(
     await page.slack.post(page.alice.id, thread.channel, "the owner goes on", thread.ts)
     await page.passes(seconds=4)
     sent_next = list(task.inputs)
-    page.coder.clear_faults()
-    for _ in range(12):
-        await page.passes(seconds=60)
-    task.becomes("idle")
-    await page.polls()
+    await _gives_tokens_again(page, task)
     await page.bob.replies(thread, "five")
     await page.passes(seconds=10)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack.faults import CallFault
 
 from .many_tasks import calls, heard, start_threads
@@ -27,20 +28,29 @@ async def waiting(world: World, person: Person) -> list[str]:
     return (await world.jobs()).get(f"direct_messages:{person.id}", [])
 
 
-async def test_a_call_goes_before_shares_that_come_and_go(world: World) -> None:
-    """In eight threads, Alice shares her task with Bob and ends that, five times each. Slack opens no direct
-    messages meanwhile. Then Bob's own agent asks him something. One message for each thread waits, and the
-    question goes before all of them."""
+async def _two_owners(world: World, tasks_of_alice: int) -> tuple[Thread, SandboxTask, list[Thread]]:
+    """Let Bob, who is called by direct messages, start a task whose agent works, and let Alice start tasks.
+
+    Return Bob's thread and task, and Alice's threads.
+    """
     thread = await world.bob.runs("/task create fix the logout")
     await world.polls()
     task = world.task("fix-the-logout")
     await world.bob.types("/task settings")
     await world.bob.saves_own(calls="direct")
     world.bob.reads()
-    threads = await start_threads(world, 8, world.alice, prefix="alice")
+    threads = await start_threads(world, tasks_of_alice, world.alice, prefix="alice")
     task.becomes("working", "Reading the code")
     await world.polls()
     await world.passes(seconds=60)
+    return thread, task, threads
+
+
+async def test_a_call_goes_before_shares_that_come_and_go(world: World) -> None:
+    """In eight threads, Alice shares her task with Bob and ends that, five times each. Slack opens no direct
+    messages meanwhile. Then Bob's own agent asks him something. One message for each thread waits, and the
+    question goes before all of them."""
+    thread, task, threads = await _two_owners(world, tasks_of_alice=8)
 
     await types_in_each(world, threads, f"!share <@{world.bob.id}>")
     for _ in range(4):
@@ -75,16 +85,7 @@ async def test_a_call_goes_before_the_shares_of_others(world: World) -> None:
     of Bob's agent goes before most of them."""
     crowd = [world.person(f"p{number}") for number in range(20)]
     names = " ".join(f"<@{person.id}>" for person in crowd)
-    thread = await world.bob.runs("/task create fix the logout")
-    await world.polls()
-    task = world.task("fix-the-logout")
-    await world.bob.types("/task settings")
-    await world.bob.saves_own(calls="direct")
-    world.bob.reads()
-    threads = await start_threads(world, 6, world.alice, prefix="alice")
-    task.becomes("working", "Reading the code")
-    await world.polls()
-    await world.passes(seconds=60)
+    thread, task, threads = await _two_owners(world, tasks_of_alice=6)
 
     await types_in_each(world, threads, f"!share {names}")
     task.becomes("idle", "Which branch shall I use?")
