@@ -18,6 +18,7 @@ from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId, TaskId, UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.masking.secret_patterns import MASK
+from taskwire.domain.masking.secrets import mask_beginning
 from taskwire.domain.parsing.commands import OpenForm
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import sanitize_for_agent
@@ -153,7 +154,7 @@ class CardQuestions:
         """Return a whole prompt, with masks unless the person is the owner or an administrator."""
         if await self._people.can_read_prompt(person, link):
             return prompt
-        return await asyncio.to_thread(self._deps.mask, prompt[:LONGEST_INPUT])
+        return await asyncio.to_thread(mask_beginning, self._deps.mask, prompt, LONGEST_INPUT)
 
     async def find_sharing(self, requester: Requester, link_id: LinkId) -> tuple[Link, dict[str, str]]:
         """Return the link, and the names of the workspace's user groups.
