@@ -490,8 +490,7 @@ def files_changed(name: str, files: Sequence[str]) -> Message:
     named = ", ".join(f"`{escape_line(file.replace('`', ''), 60)}`" for file in files)
     return statement(
         f"Nothing was sent: {author} changed {named} before the agent could get it. *Send to its task* in "
-        "the "
-        "message's menu sends the reply as it is now."
+        "the message's menu sends the reply as it is now."
     )
 
 

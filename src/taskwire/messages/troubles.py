@@ -153,8 +153,7 @@ def list_too_long(owner: str, size: int) -> str:
         longest = f" Of the people whose tasks have threads, {owner} has the longest list{megabytes}."
     return (
         "Coder's list of tasks is longer than 64 MB, because there are many tasks or long prompts. I watch "
-        "the "
-        "tasks that have threads, but more slowly, and `list` shows only these."
+        "the tasks that have threads, but more slowly, and `list` shows only these."
         f"{longest} Delete tasks in Coder that nobody needs."
     )
 
