@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from .many_tasks import LONGEST_LIST_BYTES
 from .test_waiting_for_account import connects
 from .world import World, new_world
 
@@ -25,3 +26,9 @@ async def personal(world: World) -> World:
         await person.types("/task connect")
         await connects(world, person, person.name)
     return world
+
+
+@pytest.fixture
+def short_limit_of_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make Coder's lists too long at `LONGEST_LIST_BYTES`."""
+    monkeypatch.setattr("taskwire.coder.client.LARGEST_LIST_BYTES", LONGEST_LIST_BYTES)

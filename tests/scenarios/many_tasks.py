@@ -15,6 +15,12 @@ from taskwire_sandbox.slack.ledger import Call
 from .people import Person, Thread
 from .world import World
 
+# The longest list of tasks in stories about lists that are too long, in bytes. With the real limit, the
+# stand-in for Coder would need a second for a list.
+LONGEST_LIST_BYTES = 1_000_000
+# Coder writes each of these characters as six bytes, so one task with this prompt makes the list too long.
+HUGE = "<" * (LONGEST_LIST_BYTES // 6 + 1)
+
 
 async def start_tasks(
     world: World, tasks: int, channel: str = "general", prefix: str = ""

@@ -7,25 +7,18 @@ import pytest
 
 from taskwire_sandbox.coder.faults import server_error
 
-from .many_tasks import a_second_replica, heard, start_tasks
+from .many_tasks import HUGE, a_second_replica, heard, start_tasks
 from .running_tasks import TITLE, a_task, card
 from .test_list_tasks import titles
 from .test_notices_to_administrators import direct_messages
 from .test_watching_costs import polls
 from .world import CARD_SECONDS, World
 
-# The longest list here, in bytes. With the real limit, the stand-in for Coder would need a second for a list.
-LONGEST = 1_000_000
-# Coder writes each of these characters as six bytes, so one task with this prompt makes the list too long.
-HUGE = "<" * (LONGEST // 6 + 1)
 NOTE = ":warning: Coder's list of tasks is too long for me to read. Here are only tasks that have a thread."
 AWAY = "has not answered"
 GONE = f"Gone: {TITLE}. The task is no longer in Coder. No agent gets replies here now.\n[New task]"
 
-
-@pytest.fixture(autouse=True)
-def _short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("taskwire.coder.client.LARGEST_LIST_BYTES", LONGEST)
+pytestmark = pytest.mark.usefixtures("short_limit_of_lists")
 
 
 def _asked(world: World, before: int) -> list[tuple[str, str]]:

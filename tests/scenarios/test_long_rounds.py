@@ -9,14 +9,15 @@ from taskwire.polling.poller import ACCOUNT
 from taskwire.state.observations import Poll
 from taskwire_sandbox.coder import SandboxTask
 
-from .many_tasks import a_second_replica
+from .many_tasks import HUGE, a_second_replica
 from .people import Thread
 from .running_tasks import a_task
-from .test_long_list import HUGE
 from .test_watching_costs import figure
 from .world import World
 
 LISTS, TASKS = "list_tasks_raw", "get_task"
+
+pytestmark = pytest.mark.usefixtures("short_limit_of_lists")
 
 
 async def _two_owners(world: World) -> tuple[Thread, SandboxTask]:

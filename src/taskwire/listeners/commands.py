@@ -43,12 +43,14 @@ from taskwire.slack import inbound
 from taskwire.slack.inbound import SlashCommand
 from taskwire.slack.manifest import SLASH_COMMAND
 from taskwire.tasks.connect_by_oauth import make_offer_to_connect
-from taskwire.tasks.offered_commands import OfferedCommands, find_offered, keep_offers
+from taskwire.tasks.offered_commands import OfferedCommands, find_offered, keep_offers, keep_offers_only
 from taskwire.tasks.queries import Queries, Question, offer_question
 
 # In seconds. How long a press of a button waits for the command that was offered, and how long an answer
 # waits to learn whether the person may see an offered task. Slack waits three seconds in both cases.
 FIND_TIMEOUT_SECONDS = 1.5
+# How long the acknowledgement of a mistyped command waits for the person's older offers, in seconds.
+OLDER_OFFERS_SECONDS = 0.5
 # Commands that are answered at once, without a job.
 AtOnce = Question | commands.OpenForm | commands.OpenSettings | commands.Connect
 
@@ -111,11 +113,23 @@ class Commands:
         this button.
         """
         key = digest("offered", typed.delivery)
-        batch = await keep_offers(self._deps.notes, near_miss, key, typed.requester)
+        batch = await self._keep_offers_soon(near_miss, key, typed.requester)
         result = await self._claim(typed, "", batch)
         if result.is_new:
             self._show(typed.requester, offer_commands(near_miss, key), is_instead=is_instead)
         return result.reply
+
+    async def _keep_offers_soon(self, near_miss: NearMiss, key: str, requester: Requester) -> Batch:
+        """Return a batch that stores these offers. If Redis does not answer soon, it forgets no older ones.
+
+        The caller learns from the write that Redis does not answer.
+        """
+        notes = self._deps.notes
+        try:
+            async with asyncio.timeout(OLDER_OFFERS_SECONDS):
+                return await keep_offers(notes, near_miss, key, requester)
+        except (RedisError, TimeoutError):
+            return keep_offers_only(notes, near_miss, key, requester)
 
     async def run_offered(
         self, ack: AsyncAck, requester: Requester, trigger_id: str, key: str, number: int
@@ -236,9 +250,8 @@ class Commands:
         near_miss = offer_command_on_task(typed.text.strip())
         if near_miss is not None and await self._names_task(typed.requester, near_miss):
             key = digest("offered", typed.delivery)
-            batch = await keep_offers(self._deps.notes, near_miss, key, typed.requester)
             with contextlib.suppress(RedisError, OutsideError):
-                await self._deps.queues.write(batch)
+                await self._deps.queues.write(await self._keep_offers_soon(near_miss, key, typed.requester))
                 self._show(typed.requester, offer_commands(near_miss, key))
                 return
         self._dialogs.open_form(typed.requester, typed.trigger_id, form)

@@ -4,10 +4,7 @@ A button does not carry its command. A prompt can be longer than a button's valu
 button is masked.
 """
 
-import asyncio
-
 from pydantic import BaseModel
-from redis.exceptions import RedisError
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
@@ -23,8 +20,6 @@ from taskwire.state.notes import Notes
 COMMANDS_TTL_MS = 1_800_000
 # Of how many questions of one person the commands are stored. The buttons of older questions no longer work.
 MOST_KEPT_OFFERS = 10
-# How long to look for a person's older offers, in seconds.
-LOOK_SECONDS = 0.5
 
 
 class OfferedCommands(BaseModel):
@@ -45,30 +40,33 @@ async def keep_offers(
 ) -> Batch:
     """Return a batch that stores the commands that are offered for a near miss. The buttons carry `key`.
 
-    Only what was offered to a person last is stored. Slack waits for the answer to a command, so nothing is
-    forgotten if Redis does not answer soon. The caller learns that when it writes the batch.
+    Of the older offers to this person, the batch forgets all but the newest. Raises RedisError.
     """
-    kept = OfferedCommands(
+    return await notes.keep_newest_in(
+        Batch(),
+        _dump(near_miss, requester, thread_ts),
+        "offered_commands",
+        key,
+        group=("offered_commands_of", requester.person),
+        at_ms=to_ms(moment_of(requester.at)),
+        most=MOST_KEPT_OFFERS,
+        ttl_ms=COMMANDS_TTL_MS,
+    )
+
+
+def keep_offers_only(notes: Notes, near_miss: NearMiss, key: str, requester: Requester) -> Batch:
+    """Like `keep_offers`, but read nothing first, and forget no older offers."""
+    value = _dump(near_miss, requester, None)
+    return notes.keep_in(Batch(), value, "offered_commands", key, ttl_ms=COMMANDS_TTL_MS)
+
+
+def _dump(near_miss: NearMiss, requester: Requester, thread_ts: Ts | None) -> str:
+    return OfferedCommands(
         person=requester.person,
         lines=tuple(offer.line for offer in near_miss.offers),
         channel=requester.channel,
         thread_ts=thread_ts,
-    )
-    value, ttl_ms = kept.model_dump_json(), COMMANDS_TTL_MS
-    try:
-        async with asyncio.timeout(LOOK_SECONDS):
-            return await notes.keep_newest_in(
-                Batch(),
-                value,
-                "offered_commands",
-                key,
-                group=("offered_commands_of", requester.person),
-                at_ms=to_ms(moment_of(requester.at)),
-                most=MOST_KEPT_OFFERS,
-                ttl_ms=ttl_ms,
-            )
-    except (RedisError, TimeoutError):
-        return notes.keep_in(Batch(), value, "offered_commands", key, ttl_ms=ttl_ms)
+    ).model_dump_json()
 
 
 async def find_offered(
