@@ -6,7 +6,9 @@ from .people import Thread
 from .waiting import a_waiting_agent
 from .world import World
 
-QUESTION = "Did the agent get this? Later replies wait.\n> use main\n[Yes] [Send again]"
+QUESTION = (
+    "Did the agent get this? Coder's answer was lost. Later replies wait.\n> use main\n[Yes] [Send again]"
+)
 # An input can take effect until 65 seconds after its call began.
 LANDING_SECONDS = 66
 # For this number of seconds, the bot tries to read a log that cannot be read.

@@ -319,7 +319,7 @@ def disconnected(
         words += "token for you."
     else:
         words += "copy of the token, but Coder did not answer. "
-        words += "Its token `taskwire` may still be there: delete it in Coder."
+        words += "The token `taskwire` may still be in Coder: delete it there."
         page = [button(Button.OPEN_CODER, "Coder's tokens", url=f"{ways.coder_url}/settings/tokens")]
     if not unwatched:
         return question(words, "", page)

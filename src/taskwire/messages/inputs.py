@@ -106,7 +106,7 @@ def _button_value(link: Link, job_id: str) -> str:
 
 def ask_whether_it_arrived(link: Link, job_id: str, text: str) -> Message:
     """Ask whether a reply arrived, because Coder's answer was lost and the agent's log does not show it."""
-    return _ask_arrived_or_not(link, job_id, text, "Did the agent get this?")
+    return _ask_arrived_or_not(link, job_id, text, "Did the agent get this? Coder's answer was lost.")
 
 
 def ask_after_data_loss(link: Link, job_id: str, text: str) -> Message:

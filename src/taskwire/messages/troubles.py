@@ -127,8 +127,8 @@ def data_loss(since: datetime) -> str:
     """Say that Redis has lost the writes after `since`, for example because a backup was restored."""
     return (
         f"My data store (Redis) was reset to {since:%Y-%m-%d at %H:%M} UTC. Before I repeat work from "
-        "after that time, I'll check if it was done. If I'm silent in a newer thread, write a reply there: "
-        "I'll find its task. Mutes set after that time are lost: I call people again."
+        "after that time, I'll check if it was done. If I'm silent in a thread that began later, write a "
+        "reply there: I'll find its task. Mutes set after that time are lost: I call people again."
     )
 
 
