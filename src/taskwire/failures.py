@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from redis.exceptions import RedisError, ResponseError
 
+from taskwire.agent.input import get_display_text_without_names
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused, NoPlace, OutcomeUnknown, OutsideError, Refused, UserError
-from taskwire.domain.parsing import replies
 from taskwire.domain.queueing.jobs import CreateTask, PostCard, Reply
 from taskwire.domain.queueing.person_jobs import WaitForAccount
 from taskwire.domain.queueing.retry_policies import (
@@ -268,7 +268,7 @@ async def _give_up(deps: Dependencies, context: JobContext, why: str) -> Outcome
     if isinstance(work, Reply) and link is not None:
         is_shared = why in answers.SHARED_REASONS
         given_up_replies = await list_with_later_replies(deps, context, link) if is_shared else [(job, work)]
-        texts = [replies.to_agent_text(reply.text) for _, reply in given_up_replies]
+        texts = [get_display_text_without_names(deps, reply) for _, reply in given_up_replies]
         message = inputs.delivery_given_up(link, job.id, why, texts)
         return end_as_dead_letter(await give_up_together(deps, context, link, given_up_replies, message, why))
     message = answers.job_given_up(
@@ -287,7 +287,8 @@ async def _ask_whether_it_arrived(deps: Dependencies, context: JobContext, work:
     link = await deps.links.find(context.link_id)
     if link is None or link.end_reason is not None:
         return None
-    question = inputs.ask_whether_it_arrived(link, context.job.id, replies.to_agent_text(work.text))
+    words = get_display_text_without_names(deps, work)
+    question = inputs.ask_whether_it_arrived(link, context.job.id, words)
     context.record_reconciled("unclear")
     return await wait_or_give_up.ask(
         deps, wait_or_give_up.ReplyJob(context, link, work), "outcome_unknown", question

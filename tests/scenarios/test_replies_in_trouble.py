@@ -319,3 +319,25 @@ async def test_coder_away_for_a_day_ends_what_waits_and_loses_nothing(world: Wor
     assert (len(letters), sent) == (2, ["already_handled"] * 2)
     assert task.inputs == ["first", "second"]
     world.errors.clear()
+
+
+async def test_what_was_typed_in_a_command_is_given_back_as_it_was_typed(world: World) -> None:
+    """Alice sends markup of Slack with `/task send`, and Coder is away for a day. The question quotes exactly
+    the characters that the agent gets when a person presses *Try again*."""
+    thread, task = await a_busy_agent(world)
+    words = "replace <!all|nothing> by &lt;"
+    await world.alice.types(f"/task send fix-the-login {words}")
+    async with world.coder.outage():
+        await world.passes(seconds=40)
+        await world.passes(seconds=24 * 3600 + 31)
+        await world.passes(seconds=5)
+        said = thread.all_messages()
+    await takes_all(world, task)
+
+    await world.alice.clicks(thread, "Try again")
+    await world.passes(seconds=5)
+
+    assert f"This reply was not delivered: every try failed for a day.\n> {words}\n[Try again]" in said
+    assert task.inputs == [words]
+    world.errors.clear()
+    world.alice.reads(), thread.new_messages()

@@ -169,19 +169,15 @@ class AgentInput:
 
         If the reply has no text, return the names of its files.
         """
-        words = await self.get_text(reply)
-        return ", ".join(file.name for file in reply.files) or NO_TEXT if is_blank(words) else words
+        return _show(reply, await self.get_text(reply))
 
     async def get_text(self, reply: Reply) -> AgentText:
         """Return the reply's text as its author saw it, without the mention of the bot.
 
         If another person has decided to send the reply, return the text that the other person saw.
         """
-        if reply.shown_text:
-            return reply.shown_text
-        if reply.is_from_command:
-            # The text of a command was decoded when the command was read.
-            return sanitize_for_agent(reply.text)
+        if (known := _find_known_text(reply)) is not None:
+            return known
         raw = self.get_plain(reply)
         return replies.to_agent_text(raw, await self.list_names(raw))
 
@@ -190,13 +186,7 @@ class AgentInput:
 
         People and channels stay as Slack's tokens, such as `<@U123>`.
         """
-        blocks = cast("list[Block]", json.loads(reply.blocks)) if reply.blocks else []
-        read = replies.classify(reply.text, self._deps.bot.bot_user_id, reply.person, blocks)
-        match read:
-            case replies.Input() | replies.Stop() | replies.NotAVerb():
-                return read.text
-            case _:
-                return replies.to_markdown(reply.text, blocks)
+        return _get_plain(self._deps, reply)
 
     async def _find_content(self, file: FileRef) -> str | None:
         """Return the content of a file; None if the agent cannot get it."""
@@ -221,6 +211,34 @@ class AgentInput:
             users={each: await directory.find_shown_name(UserId(each)) for each in people},
             channels={each: await directory.find_channel_name(ChannelId(each)) for each in channels},
         )
+
+
+def get_display_text_without_names(deps: Dependencies, reply: Reply) -> str:
+    """Return what `get_display_text` returns, with ids in place of names, which Slack may not give now."""
+    known = _find_known_text(reply)
+    return _show(reply, replies.to_agent_text(_get_plain(deps, reply)) if known is None else known)
+
+
+def _show(reply: Reply, words: AgentText) -> str:
+    return ", ".join(file.name for file in reply.files) or NO_TEXT if is_blank(words) else words
+
+
+def _find_known_text(reply: Reply) -> AgentText | None:
+    """Return the text of a reply that needs no reading; None if it is a message with Slack's markup."""
+    if reply.shown_text:
+        return reply.shown_text
+    # The text of a command was decoded when the command was read. The words of a dialog were never encoded.
+    return sanitize_for_agent(reply.text) if reply.is_from_command else None
+
+
+def _get_plain(deps: Dependencies, reply: Reply) -> str:
+    blocks = cast("list[Block]", json.loads(reply.blocks)) if reply.blocks else []
+    read = replies.classify(reply.text, deps.bot.bot_user_id, reply.person, blocks)
+    match read:
+        case replies.Input() | replies.Stop() | replies.NotAVerb():
+            return read.text
+        case _:
+            return replies.to_markdown(reply.text, blocks)
 
 
 def _is_text(file: FileRef) -> bool:

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
+from taskwire.agent.input import get_display_text_without_names
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import LinkId, UserId, from_ms
 from taskwire.domain.lifecycle.links import Link
-from taskwire.domain.parsing import replies
 from taskwire.domain.queueing.jobs import Job, PostText, Reply
 from taskwire.domain.queueing.maintenance import ParkedBatch, ReadThread
 from taskwire.domain.queueing.queues import BACKFILL_THREADS, QueueName, duplicates, get_kind, get_link_id
@@ -89,7 +89,7 @@ class NewerVersions:
     def _return_reply(self, link: Link, job_id: str, reply: Reply, batch: Batch) -> Batch:
         show_receipt(link.id, reply.ts, "failed", batch)
         self._deps.writes.keep_reply(batch, link.id, job_id, reply.without_progress())
-        text = replies.to_agent_text(reply.text)
+        text = get_display_text_without_names(self._deps, reply)
         words = inputs.delivery_given_up(link, job_id, answers.WHY_NO_VERSION_READ_IT, [text])
         return say(link.id, f"newer-never:{job_id}", words, batch, is_call=True, question_id=job_id)
 

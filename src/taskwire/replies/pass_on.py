@@ -82,8 +82,10 @@ async def offer_to_ask_for_choice(
     thread, person = link.record.thread, work.requester.person
     if link.record.owner_slack is None or thread is None:
         return teammates.only_owner(link)
-    shown = f"{choice.label}\n{work.remark}" if work.remark else choice.label
-    reply = Reply(person=person, ts=work.requester.at, text=shown, surface="button")
+    # Plain text, as a command's: if it were read as Slack's markup, the owner would read other words than the
+    # agent gets.
+    shown = choice.with_remark(work.remark) if work.remark else choice.label
+    reply = Reply(person=person, ts=work.requester.at, text=shown, is_from_command=True, surface="button")
     offered = OfferedReply(reply=reply, channel=thread.channel, thread_ts=thread.ts, choice=work)
     kept = await find_offered(deps, link.id, offered.job_id)
     if kept is not None and kept.is_asked:
