@@ -22,6 +22,7 @@ from taskwire.domain.requester import FileRef
 from taskwire.domain.text.agent_text import (
     COMMAND_MARKS,
     AgentText,
+    is_shell_command,
     remove_control_characters,
     sanitize_for_agent,
 )
@@ -215,8 +216,17 @@ class AgentInput:
 
 def get_display_text_without_names(deps: Dependencies, reply: Reply) -> str:
     """Return what `get_display_text` returns, with ids in place of names, which Slack may not give now."""
+    return _show(reply, _get_text_without_names(deps, reply))
+
+
+def is_meant_as_verb(deps: Dependencies, reply: Reply) -> bool:
+    """Return whether the text begins with `!`, as a command in a thread does."""
+    return is_shell_command(_get_text_without_names(deps, reply))
+
+
+def _get_text_without_names(deps: Dependencies, reply: Reply) -> AgentText:
     known = _find_known_text(reply)
-    return _show(reply, replies.to_agent_text(_get_plain(deps, reply)) if known is None else known)
+    return replies.to_agent_text(_get_plain(deps, reply)) if known is None else known
 
 
 def _show(reply: Reply, words: AgentText) -> str:

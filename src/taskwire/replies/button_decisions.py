@@ -8,7 +8,7 @@ the thread as that person's words, and goes to the agent as that person's reply.
 
 from typing import NamedTuple, cast
 
-from taskwire.agent.input import AgentInput
+from taskwire.agent.input import AgentInput, is_meant_as_verb
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.lifecycle.links import Link
@@ -121,18 +121,14 @@ class ReplyDecisions:
         await self._people.require_right_to("decide", work.requester, link)
         if link.end_reason is not None:
             return await self._show_decision(link, work, inputs.decision_too_late(link), Batch())
+        if work.decision == "verb":
+            return await self._take_as_verb(context, link, work)
         found = await self._find_pending(link, work.job)
         if work.decision == "send" and (found is None or _is_awaiting(found.reply, "send")):
             return await self._send(context, link, work, found)
         if found is None or not _is_awaiting(found.reply, work.decision):
             return await self._answer_too_late(context, link, work)
         reply, batch = found
-        if work.decision == "verb":
-            if work.verb in VERB_BUTTONS:
-                _append_verb(batch, link, work, f"{work.verb}:{context.job.id}")
-            elif work.verb not in DIALOG_BUTTONS:
-                raise UserError(*refusals.button_expired())
-            return await self._show_decision(link, work, taken_as_verb(work.verb), batch)
         if work.decision == "drop":
             show_receipt(link.id, reply.ts, "none", batch)
         else:
@@ -140,6 +136,23 @@ class ReplyDecisions:
         await questions.settle_empty_hold(self._deps, link, work.job, batch)
         words = inputs.DECIDED_UNSENT if work.decision == "drop" else inputs.DECIDED_ARRIVED
         return await self._show_decision(link, work, words, batch)
+
+    async def _take_as_verb(self, context: JobContext, link: Link, work: DecideReply) -> Outcome:
+        """Carry out the command that a reply with `!` was meant as. The reply does not go to the agent.
+
+        The question is only asked about such a reply, which is stored and waits in no queue. A press that
+        names any other reply is made up, and must not take that reply away.
+        """
+        reply = await find_kept_reply(self._deps, link, work.job)
+        if reply is None or reply.question or reply.is_confirmed or not is_meant_as_verb(self._deps, reply):
+            return await self._answer_too_late(context, link, work)
+        batch = self._deps.writes.forget_reply(Batch(), link.id, work.job)
+        if work.verb in VERB_BUTTONS:
+            _append_verb(batch, link, work, f"{work.verb}:{context.job.id}")
+        elif work.verb not in DIALOG_BUTTONS:
+            raise UserError(*refusals.button_expired())
+        await questions.settle_empty_hold(self._deps, link, work.job, batch)
+        return await self._show_decision(link, work, taken_as_verb(work.verb), batch)
 
     async def _answer_too_late(self, context: JobContext, link: Link, work: DecideReply) -> Outcome:
         """Answer a person whose decision is too late.
@@ -307,9 +320,7 @@ def _is_awaiting(reply: Reply, decision: ReplyDecision) -> bool:
             return reply.question == "outcome_unknown"
         case "drop":
             return reply.question in ("files", "stale")
-        case "verb":
-            return not reply.question and not reply.is_confirmed
-        case "send":
+        case _:
             return bool(reply.question) or not reply.is_confirmed
 
 
