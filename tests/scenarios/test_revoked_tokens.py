@@ -106,8 +106,8 @@ async def test_a_revoked_token_opens_no_dialog(both: World) -> None:
 
 
 async def test_a_reply_with_a_revoked_token_holds_up_nobody(both: World) -> None:
-    """With a revoked token, Mallory replies in Alice's thread. She is told that she cannot steer the task,
-    and the agent gets Alice's reply at once."""
+    """With a revoked token, Mallory replies in Alice's thread. She is told that the account is not hers any
+    more, and the agent gets Alice's reply at once."""
     thread, task = await a_waiting_agent(both)
     mallory = await connects_alices_user(both)
     await revokes_alices_tokens(both)
@@ -116,7 +116,9 @@ async def test_a_reply_with_a_revoked_token_holds_up_nobody(both: World) -> None
     await both.alice.replies(thread, "add a test")
 
     assert mallory.reads() == [
-        "The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]"
+        "The agent does not get your replies here. In Coder, *Fix the login* belongs to alice, and that is "
+        "not your account any more. Connect *alice* with `/task connect`, or type `/task disconnect`: I then "
+        "find your account by your Slack e-mail address again."
     ]
     assert task.inputs == ["add a test"]
     thread.new_messages()

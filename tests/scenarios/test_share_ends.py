@@ -9,6 +9,7 @@ from taskwire_sandbox.slack.faults import CallFault
 from .people import Thread
 from .running_tasks import TITLE, a_task
 from .test_channel_settings import set_channel
+from .test_gone_tasks import EMPTY
 from .test_share import LET_STEER_NO_LONGER, NOT_BOBS, ONLY_ALICE, ONLY_YOU_NOW, and_bob
 from .world import World
 
@@ -385,3 +386,28 @@ async def test_few_ends_of_what_nobody_shared_are_kept(world: World) -> None:
     # On a slow machine, she also reads that her share waits.
     world.alice.reads()
     thread.new_messages()
+
+
+async def test_a_share_is_ended_although_the_task_was_gone(world: World) -> None:
+    """Coder's list lacks Alice's task for a while, so its thread ends. Coder shows the task again. Alice ends
+    Bob's share before the next poll. The thread comes back without the share."""
+    thread, task = await a_shared_task(world)
+    for _ in range(4):
+        world.coder.plan_fault("tasks.list", EMPTY)
+        world.coder.plan_fault("tasks.get", faults.server_error(status=404))
+        await world.polls()
+    comes_gone = thread.new_messages()
+    world.coder.clear_faults()
+    await world.alice.types(f"/task unshare {task.name} <@{world.bob.id}>")
+    for _ in range(4):
+        await world.polls()
+        await world.passes(seconds=10)
+
+    await world.bob.replies(thread, "go on")
+    await world.passes(seconds=30)
+
+    assert comes_gone[-1].startswith("Gone: ")
+    assert task.inputs == []
+    assert world.alice.reads()[-1].startswith(f"Bob can no longer steer *{TITLE}*.")
+    assert world.bob.reads()[0].startswith("The agent did not get your reply: you can't steer this task.")
+    world.bob.hears(), world.alice.hears(), thread.new_messages()

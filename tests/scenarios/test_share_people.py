@@ -69,3 +69,16 @@ async def test_named_people_go_behind_the_rights_of_others(world: World) -> None
     assert len(world.alice.reads()) == THREADS
     assert [len(each.hears()) for each in crowd] == [1] * len(crowd)
     heard(world)
+
+
+async def test_who_shares_does_not_read_anothers_address(world: World) -> None:
+    """Coder has suspended Bob's account. Alice names Bob for a share. The answer does not say which account
+    Bob has, or that it is suspended."""
+    thread, task = await a_task(world)
+    world.coder.suspend("bob")
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+
+    assert world.alice.reads() == [
+        "Bob can't steer a task. Their Coder account can't be used now. Nothing was shared."
+    ]
+    assert task.inputs == []

@@ -47,7 +47,7 @@ async def test_who_attached_a_task_holds_up_no_replies_of_its_owner(world: World
 
 async def test_a_former_owner_holds_up_no_replies_of_the_owner(world: World) -> None:
     """Bob's Coder account passes to Carol, who connects it (`personal`). Bob's reply in the thread of the
-    task is refused and says why. Carol's reply does not wait behind it."""
+    task is refused: the task is Carol's. Carol's reply does not wait behind it."""
     world.coder.add_user("cc", email="cc@example.com")
     carol = world.person("carol", in_coder=False)
     await world.slack.join(carol.id, "general")
@@ -68,7 +68,9 @@ async def test_a_former_owner_holds_up_no_replies_of_the_owner(world: World) -> 
     await world.passes(seconds=30)
 
     assert task.inputs == ["what are you doing?"]
-    assert "belongs to cc, and that is not your account any more." in world.bob.reads()[0]
+    assert world.bob.reads()[0] == (
+        "The agent did not get your reply: you can't steer this task.\n[Ask Carol to pass it on]"
+    )
     carol.reads(), carol.hears(), world.bob.hears(), thread.new_messages()
 
 

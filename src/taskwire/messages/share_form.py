@@ -21,6 +21,9 @@ from taskwire.messages.dialog_fields import (
 )
 from taskwire.messages.refusals import Refusal
 
+# Why a task cannot be shared with a person whose Coder account is suspended.
+ACCOUNT_UNUSABLE = "Their Coder account can't be used now."
+
 
 class ShareField(StrEnum):
     """The action id of each field, which is also its block id."""

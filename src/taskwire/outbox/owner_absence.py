@@ -3,6 +3,8 @@
 An account is away if the person has not connected it, or if Coder no longer accepts its token. Without a
 service account, a task is watched with the account of its owner (`polling/personal_poller.py`). With a
 service account, every task is watched, and no card shows this.
+
+If another person's account counts now, the task may have another owner (`tasks/owner_changes.py`).
 """
 
 from collections.abc import Iterable
@@ -11,10 +13,13 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import UserId, to_ms
 from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.person_jobs import CheckOwner
 from taskwire.domain.queueing.queues import live, to_coder, to_thread, waiting_requests
 from taskwire.outbox.enqueue import draw
 from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.queue.batch import Batch
+from taskwire.state.accounts import ConnectedAccount
 
 # The longest delay of jobs that wait for an account. They run at once when the account is connected.
 LONGEST_WAIT_MS = DAY_MS
@@ -70,3 +75,20 @@ async def draw_cards_of(deps: Dependencies, person: UserId, batch: Batch) -> lis
     for link in links:
         draw(link.id, batch)
     return links
+
+
+async def check_owners(
+    deps: Dependencies, account: ConnectedAccount, batch: Batch, *, is_connected: bool
+) -> None:
+    """Queue a check of the stored owner of each task that belongs to this account's Coder user.
+
+    `is_connected` is whether the person has connected the account. Otherwise they have disconnected it, or
+    Coder refuses its token. Leave out the tasks whose stored owner cannot change by that.
+    """
+    if not is_connected and not deps.has_service_account:
+        return
+    owners = await deps.links.list_owners((await deps.links.list_open()).values())
+    for link, owner in owners.items():
+        if owner.user_id == account.user_id and (owner.person == account.person) is not is_connected:
+            job = Job(id=f"owner:{account.job}:{is_connected}", work=CheckOwner())
+            batch.append(to_coder(link), job, score=0)

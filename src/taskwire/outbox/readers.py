@@ -33,11 +33,16 @@ class Reader:
     account: Account | None
     is_coder_away: bool = False
 
+    @property
+    def account_id(self) -> str | None:
+        """The id of the person's account, empty if they have none; None while Coder does not answer."""
+        if self.is_coder_away:
+            return None
+        return self.account.id if self.account else ""
+
     def owns(self, link: Link) -> bool:
         """Return whether the task is the person's own."""
-        if self.is_coder_away:
-            return link.record.is_owned_by(self.person)
-        return link.record.is_owned_by(self.person, self.account.id if self.account else "")
+        return link.record.is_owned_by(self.person, self.account_id)
 
 
 async def find_reader(people: People, person: UserId) -> Reader:

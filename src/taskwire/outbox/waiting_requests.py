@@ -32,7 +32,7 @@ from taskwire.messages import accounts, waiting
 from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.enqueue import draw
 from taskwire.outbox.home_requests import refresh_home_if_kept
-from taskwire.outbox.owner_absence import show_absence
+from taskwire.outbox.owner_absence import check_owners, show_absence
 from taskwire.outbox.tell_once import record_told, record_unless_told
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
@@ -279,6 +279,7 @@ async def note_refusal(deps: Dependencies, error: AccountProblem, batch: Batch) 
             deps.accounts.note_suspended(batch, person, known.username, known.user_id)
         if not known.is_refused:
             await show_absence(deps, person, batch)
+            await check_owners(deps, known, batch, is_connected=False)
     await refresh_home_if_kept(deps, person, batch)
 
 

@@ -83,6 +83,22 @@ class Accounts:
         """Return the person who has connected this Coder user; None if nobody has."""
         return await self._deps.accounts.find_person(user_id) if self.can_connect else None
 
+    async def find_in_slack(self, user_id: str) -> UserId | None:
+        """Return the Slack user of the Coder user with this id; None if there is none.
+
+        A person who has connected this user with a token that Coder refuses comes after the person with the
+        user's e-mail address.
+        """
+        connected = await self.find_holder(user_id)
+        if not self.has_service:
+            return connected
+        account = await self.find(connected)
+        if account is not None and not account.is_refused:
+            return connected
+        user = await self._deps.service_coder.get_user(user_id)
+        found = await self._deps.slack.find_user_by_email(user.email) if user.email else None
+        return found or connected
+
     async def refuse_former_owner(self, person: UserId, link: Link) -> UserError:
         """Return the error for the owner of a task whose Coder account is not the owner's any more.
 
@@ -102,20 +118,25 @@ class Accounts:
         has the e-mail address of another person.
         """
         record = link.record
-        if not record.is_owned_by(person):
-            return False
-        holder = await self.find_holder(record.owner_id)
+        return record.is_owned_by(person) and not await self.has_another_owner(person, record.owner_id)
+
+    async def has_another_owner(self, person: UserId, user_id: str) -> bool:
+        """Return whether a Coder user belongs to another person than this one, who is a task's stored owner.
+
+        `user_id` is empty if it is not known. See `counts_as_owner`.
+        """
+        holder = await self.find_holder(user_id) if user_id else None
         account = await self.find(holder) if holder != person else None
         if account is not None and not account.is_refused:
+            return True
+        if not self.has_service or not user_id:
             return False
-        if not self.has_service or not record.owner_id:
-            return True
         try:
-            user = await self._deps.service_coder.get_user(record.owner_id)
+            user = await self._deps.service_coder.get_user(user_id)
         except NotFound:
-            return True
+            return False
         found = await self._deps.slack.find_user_by_email(user.email) if user.email else None
-        return found in (None, person)
+        return found not in (None, person)
 
     async def require_not_suspended(self, person: UserId) -> None:
         """Raise Suspended if the person has no connected account and Coder had suspended their last one.

@@ -27,6 +27,7 @@ from taskwire.people.allowed import require_allowed, require_not_barred
 from taskwire.people.directory import Directory, KnownDirectory
 from taskwire.slack.models import Profile
 from taskwire.state.accounts import ConnectedAccount
+from taskwire.state.links import LinkOwner, get_owner
 from taskwire.telemetry import logger
 
 # Slack has shown that the person was in a conversation when they acted there. After this time, the person may
@@ -279,12 +280,27 @@ class People:
         return is_let_in and (self.accounts.has_service or await self.accounts.sees(person, link))
 
     async def is_shared_with(self, person: UserId, link: Link) -> bool:
-        """Return whether the owner shares the task with the person, directly or by a user group.
-
-        A share counts only while the owner may use the bot.
-        """
+        """Return whether the owner shares the task with the person, directly or by a user group, and whether
+        this counts (`do_shares_count`)."""
         is_named = person in link.shares or await self._is_in_groups(person, link.shares)
-        return is_named and await self.can_owner_act(link.record.owner_slack)
+        return is_named and await self.do_shares_count(get_owner(link.record))
+
+    async def do_shares_count(self, owner: LinkOwner) -> bool:
+        """Return whether a task's shares count: its stored owner may use the bot, and has its Coder user.
+
+        If Coder does not say now which user the owner has, nobody else may have the task's.
+        """
+        if owner.person is None or not owner.user_id:
+            return await self.can_owner_act(owner.person)
+        try:
+            return (await self.get_account(owner.person)).id == owner.user_id
+        except (UserError, OutsideError):
+            if not await self.can_owner_act(owner.person):
+                return False
+        try:
+            return not await self.accounts.has_another_owner(owner.person, owner.user_id)
+        except CoderError:
+            return True
 
     async def can_owner_act(self, owner: UserId | None) -> bool:
         """Return whether a task's owner may use the bot now: is an active full member, and not barred.
@@ -335,16 +351,15 @@ class People:
     async def list_shared_links(self, person: UserId) -> frozenset[LinkId]:
         """List the links of the tasks that are shared with this person, directly or by a user group.
 
-        Leave out the tasks of owners who may not use the bot now.
+        Leave out the tasks whose shares do not count now.
         """
         shared = await self._deps.links.list_shares()
         wanted = {each for shares in shared.values() for each in shares if is_group(each)}
         own = await self.directory.list_groups_of(person, wanted) | {str(person)}
         found = [link for link, shares in shared.items() if own & set(shares)]
         owners = await self._deps.links.list_owners(found) if found else {}
-        people = {each.person for each in owners.values()}
-        active = {each for each in people if await self.can_owner_act(each)}
-        return frozenset(link for link in found if link in owners and owners[link].person in active)
+        active = {each for each in set(owners.values()) if await self.do_shares_count(each)}
+        return frozenset(link for link in found if owners.get(link) in active)
 
     async def require_right_to(
         self, verb: RefusedAct, requester: Requester, link: Link, *, needs_coder: bool = True
@@ -429,22 +444,6 @@ class People:
         place = await self.directory.find_channel(channel)
         if place is not None and place.is_shared:
             raise UserError(*refusals.shared_channel(channel, what), reason="place")
-
-    async def find_in_slack(self, owner_id: str) -> UserId | None:
-        """Return the Slack user of the Coder user with the id `owner_id`; None if there is none.
-
-        A person who has connected this user with a token that Coder refuses comes after the person with the
-        user's e-mail address.
-        """
-        connected = await self.accounts.find_holder(owner_id)
-        if not self.accounts.has_service:
-            return connected
-        account = await self.accounts.find(connected)
-        if account is not None and not account.is_refused:
-            return connected
-        user = await self._deps.service_coder.get_user(owner_id)
-        found = await self._deps.slack.find_user_by_email(user.email) if user.email else None
-        return found or connected
 
     async def get_name(self, person: UserId) -> str:
         """Return a person's name. Raise UserError if Slack does not show the person to the bot."""

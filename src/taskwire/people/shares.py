@@ -20,11 +20,12 @@ from taskwire.domain.text.message import Message
 from taskwire.domain.text.mrkdwn import fold_words, split_names
 from taskwire.messages import refusals, share_form, teammates
 from taskwire.messages.shapes import typed_verb
-from taskwire.people.accounts import AccountNeeded, NoAccount
+from taskwire.people.accounts import AccountNeeded, NoAccount, Suspended
 from taskwire.people.directory import NAMES_OF_NAMED, SHARE_POSSIBLE
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import STEERER, STEERER_TTL_MS
+from taskwire.state.links import get_owner
 
 # With how many people and groups a task can be shared. If the actor is not one of these people, each group
 # costs a call to Slack. One request may name as many: each of them may cost a call too, and a note.
@@ -61,8 +62,8 @@ class Shares:
         self._people = people
 
     async def describe_in_force(self, link: Link, *, is_for_all: bool = False) -> str:
-        """Like `describe`, but empty while the owner may not use the bot, because no share counts then."""
-        counts = bool(link.shares) and await self._people.can_owner_act(link.record.owner_slack)
+        """Like `describe`, but empty while no share counts (`People.do_shares_count`)."""
+        counts = bool(link.shares) and await self._people.do_shares_count(get_owner(link.record))
         return await self.describe(link, is_for_all=is_for_all) if counts else ""
 
     async def describe(self, link: Link, *, is_for_all: bool = False) -> str:
@@ -268,5 +269,6 @@ class Shares:
         except (NoAccount, AccountNeeded):
             raise UserError(*refusals.cannot_share_with(await people.find_name(person))) from None
         except UserError as error:
-            name = await people.find_name(person)
-            raise UserError(*refusals.cannot_share_with(name, error.sentence)) from None
+            # The text about a suspended account names it. It is for the suspended person alone.
+            why = share_form.ACCOUNT_UNUSABLE if isinstance(error, Suspended) else error.sentence
+            raise UserError(*refusals.cannot_share_with(await people.find_name(person), why)) from None

@@ -71,6 +71,8 @@ class PersonalPoller:
         self._tasks: dict[UserId, Linked] = {}
         self._parts: list[list[UserId]] = []
         self._pause_seconds = poll_seconds
+        # People who have not connected the account of a task. It may have another owner by now.
+        self._doubtful: set[UserId | None] = set()
         # People whose tasks have probably changed.
         self._hinted: set[UserId] = set()
         self._lock = asyncio.Lock()
@@ -143,6 +145,8 @@ class PersonalPoller:
     async def _begin_round(self, poll: Poll) -> None:
         linked = await self._deps.links.list_open()
         known = {link: self._owners[link] for link in linked.values() if link in self._owners}
+        known = {link: owner for link, owner in known.items() if owner.person not in self._doubtful}
+        self._doubtful.clear()
         unknown = [link for link in linked.values() if link not in known]
         self._owners = known | await self._deps.links.list_owners(unknown)
         self._tasks = {}
@@ -183,10 +187,13 @@ class PersonalPoller:
         Return True if Coder has listed the tasks. Return Coder's error if it did not. Return False if the
         person's account is not connected or is refused, or if another process has made a later poll.
         """
-        account = await self._accounts.find(person)
+        account, tasks = await self._accounts.find(person), self._tasks[person]
+        linked = self._list_own(account, tasks) if account is not None else {}
+        if len(linked) < len(tasks):
+            self._doubtful.add(person)
         if account is None or (account.is_refused and not await self._is_asked_again(person)):
             return False
-        started, linked = time.monotonic(), self._list_own(account, self._tasks[person])
+        started = time.monotonic()
         try:
             if account.is_refused and not await self._accounts.is_accepted_again(account):
                 return False

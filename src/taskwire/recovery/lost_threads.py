@@ -159,7 +159,7 @@ class LostThreads:
         )
 
     async def _make_record(self, work: FindThread, card: Metadata, task: Task) -> LinkRecord:
-        owner = await self._people.find_in_slack(task.owner_id)
+        owner = await self._people.accounts.find_in_slack(task.owner_id)
         requester = Requester(person=owner or work.person, channel=work.channel, at=work.thread_ts)
         link = LinkId(card.id.split(":")[1])
         updates = {

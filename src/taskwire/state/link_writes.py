@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.ids import LinkId, ThreadRef, Ts, microseconds
+from taskwire.domain.ids import LinkId, ThreadRef, Ts, UserId, microseconds
 from taskwire.domain.lifecycle.link_state import LinkState
 from taskwire.domain.lifecycle.links import Hold, LinkRecord
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply
@@ -57,6 +57,13 @@ class LinkWrites:
             made_ms = microseconds(record.made_at) // 1000
             batch.write("ZADD", self._keys.named("links_of", record.owner_slack), made_ms, record.id)
         return batch
+
+    def change_owner(self, batch: Batch, record: LinkRecord, former: UserId | None) -> Batch:
+        """Write a record that names another owner than `former`. The task is then shared with nobody."""
+        if former is not None:
+            batch.write("ZREM", self._keys.named("links_of", former), record.id)
+        self.set_shares(batch, record.id, ())
+        return self.write_record(batch, record)
 
     def write_threadless_record(self, batch: Batch, record: LinkRecord) -> Batch:
         """Write the record of a task without a thread.

@@ -69,6 +69,11 @@ class LinkOwner(NamedTuple):
     user_id: str
 
 
+def get_owner(record: LinkRecord) -> LinkOwner:
+    """Return the owner of a link's task, as its record names them."""
+    return LinkOwner(record.owner_slack, record.owner_id)
+
+
 class Links:
     """The links of one workspace."""
 
@@ -200,11 +205,7 @@ class Links:
         """Return the owner of each link's task."""
         read = self._of_each(link_ids, "HGET", "record")
         records = {link: _find_record(link, record) async for link, record in read}
-        return {
-            link: LinkOwner(record.owner_slack, record.owner_id)
-            for link, record in records.items()
-            if record is not None
-        }
+        return {link: get_owner(record) for link, record in records.items() if record is not None}
 
     async def list_threads(self, link_ids: Iterable[LinkId]) -> list[LinkThread]:
         """List the threads of these links. The threads with the latest news come first.

@@ -6,7 +6,8 @@ This module finds the task, checks rights, and appends the action to the task's 
 from functools import partial
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.errors import OutsideError, TryLater, UserError
+from taskwire.domain.ids import TaskId
 from taskwire.domain.lifecycle.links import Link, is_group
 from taskwire.domain.parsing.grammar import find_verb
 from taskwire.domain.parsing.naming import digest
@@ -98,7 +99,7 @@ class NamedActions:
         if work.verb == "attach":
             return await self._attach(context, work, seen)
         if seen.link is None:
-            return self._act_without_thread(context, work, seen)
+            return await self._act_without_thread(context, work, seen)
         await self._people.require_right_to(work.verb, work.requester, seen.link)
         if work.verb == "send":
             return await self._send(context, work, seen.link)
@@ -178,16 +179,23 @@ class NamedActions:
             job = Job(id=f"detach:{context.job.id}", work=act)
             score = request_score("detach", work.requester.at)
             return done(counted.append(to_coder(link.id), job, score=score))
-        owner = work.requester.person if is_own else await self._people.find_in_slack(seen.task.owner_id)
+        owner = (
+            work.requester.person if is_own else await self._people.accounts.find_in_slack(seen.task.owner_id)
+        )
         if owner is None and not self._people.accounts.has_service:
             raise UserError(*accounts.owner_not_connected(seen.task.name), reason="no_account")
         return done(await self._creator.attach(counted, work.requester, seen.task, owner, context.job.id))
 
-    def _act_without_thread(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
+    async def _act_without_thread(
+        self, context: JobContext, work: ActRequested, seen: VisibleTask
+    ) -> Outcome:
         """Act on a task without a thread.
 
-        The task gets a link that is used only for this action and that expires within a day.
+        The task gets a link that is used only for this action and that expires within a day. Raise TryLater
+        if the task had a thread when it was gone from Coder: the next poll opens that thread again.
         """
+        if await self._deps.links.list_gone([TaskId(seen.task.id)]):
+            raise TryLater("the task is in Coder again, and the next poll opens its thread again")
         if work.verb in ("send", "detach", "mute", "unmute", "share", "unshare"):
             raise UserError(*refusals.task_has_no_thread(work.verb, seen.task.name))
         record = bare_record(seen.task, work.requester, self._deps.mask)

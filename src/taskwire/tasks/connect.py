@@ -29,13 +29,14 @@ from taskwire.messages import accounts, refusals
 from taskwire.messages.cards import get_name
 from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.home_requests import forget_home_answer, refresh_home_if_kept
-from taskwire.outbox.owner_absence import end_absence, hasten_jobs_of, show_absence
+from taskwire.outbox.owner_absence import check_owners, end_absence, hasten_jobs_of, show_absence
 from taskwire.outbox.request_retries import has_failed_too_long, retry_for_person
 from taskwire.outbox.waiting_requests import start_renewal
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.models import Profile
 from taskwire.state.accounts import ConnectedAccount, open_pasted
+from taskwire.tasks import owner_changes
 from taskwire.tasks.card_questions import CHECK_TIMEOUT_SECONDS
 from taskwire.tasks.renew_account import (
     delete_later,
@@ -90,6 +91,7 @@ class AccountConnector:
             Handler.without_link(DisconnectAccount, self.disconnect),
             Handler.without_link(RenewToken, self.renew),
             Handler.without_link(DeleteToken, self.delete),
+            *owner_changes.handlers(self._deps, self._people),
         )
 
     async def connect(self, context: JobContext) -> Outcome:
@@ -298,6 +300,7 @@ class AccountConnector:
         batch = renew_in_time(Batch(), connected, self._deps.slack.now())
         forget_home_answer(self._deps, person, batch)
         await end_absence(self._deps, person, batch)
+        await check_owners(self._deps, connected, batch, is_connected=True)
         ends = connected.find_near_end(self._deps.slack.now())
         said = accounts.connected(
             connected.username, ends, is_kept=is_kept, is_other_address=is_other_address
@@ -372,6 +375,7 @@ class AccountConnector:
             self._deps.accounts.forget_suspended(batch, known.person)
         await refresh_home_if_kept(self._deps, known.person, batch)
         batch.drop(account(known.person), f"renew:{known.key_id}")
+        await check_owners(self._deps, known, batch, is_connected=False)
         unwatched = await show_absence(self._deps, known.person, batch)
         titles = [get_name(link) for link in unwatched if link.record.owner_id == known.user_id]
         said = accounts.disconnected(

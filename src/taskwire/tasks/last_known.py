@@ -192,7 +192,7 @@ class LastKnown:
         return await self._add_note(requester, viewer, made)
 
     async def _list_asked(self, viewer: _Viewer) -> list[AskedLine]:
-        return await list_asked(self._deps, viewer.person)
+        return await list_asked(self._deps, viewer.person, viewer.account_id)
 
     async def _make_lines(self, viewer: _Viewer, links: list[Link]) -> list[task_lists.TaskLine]:
         """Return a line for each of these tasks.

@@ -247,7 +247,7 @@ class Queries:
             page=page,
             pages=pages,
             filtered=" ".join(words),
-            asked=await list_asked(self._deps, requester.person) if is_for_me else (),
+            asked=await list_asked(self._deps, requester.person, account) if is_for_me else (),
             waits=await list_creates_in_list(self._deps, requester.person, question, page),
         )
 
@@ -264,7 +264,7 @@ class Queries:
             await self._make_lines(needing, account),
             await self._make_lines(running, account),
             self._hosts,
-            await list_asked(self._deps, requester.person),
+            await list_asked(self._deps, requester.person, account),
             await list_waiting_creates(self._deps, requester.person),
         )
 

@@ -247,6 +247,13 @@ class ForgetInLink(Work):
     request_id: Readable
 
 
+class CheckOwner(Work):
+    """Find out who owns the task of a link, because a person has connected or disconnected its Coder user
+    (queue `to_coder`)."""
+
+    kind: Literal["check_owner"] = "check_owner"
+
+
 PersonWork = (
     MessagePerson
     | AnswerPrivately
@@ -266,6 +273,7 @@ PersonWork = (
     | RenewToken
     | DeleteToken
     | ForgetInLink
+    | CheckOwner
     | WaitForAccount
     | AnswerQuestion
 )
