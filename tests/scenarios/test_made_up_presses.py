@@ -5,11 +5,14 @@ import pytest
 from taskwire.domain.ids import LinkId, TaskId
 from taskwire_sandbox.coder import SandboxTask
 
+from .people import Person
 from .test_questions_answered import REFUSED
-from .waiting import a_busy_agent, a_waiting_agent, takes_all
+from .waiting import a_busy_agent, a_waiting_agent, comes_up, takes_all
 from .world import World
 
 DECIDED = ["Somebody already decided this."]
+# What a payload of the Home tab has in place of a message. It names no channel.
+HOME = {"channel": {}, "container": {"type": "view", "view_id": "V1"}, "view": {"type": "home", "id": "V1"}}
 
 
 async def link_of(world: World, task: SandboxTask) -> LinkId:
@@ -17,6 +20,14 @@ async def link_of(world: World, task: SandboxTask) -> LinkId:
     link = await world.bot.parts.deps.links.find_by_task(TaskId(task.id))
     assert link is not None
     return link.id
+
+
+async def a_stranger(world: World, who: str) -> Person:
+    """Return Mal, who is in the channel and has no right to Alice's task: a `teammate`, a `guest`, or a
+    person `without_account`."""
+    mal = world.person("mal", in_coder=who != "without_account", is_restricted=who == "guest")
+    await world.slack.join(mal.id, "general")
+    return mal
 
 
 @pytest.mark.parametrize("verb", ["status", "watch", "pause", "edit"])
@@ -73,3 +84,43 @@ async def test_a_reply_that_was_not_delivered_is_not_taken_for_a_command(world: 
     assert told == DECIDED
     assert task.inputs == ["do not delete the database"]
     world.alice.reads(), world.bob.hears(), thread.new_messages()
+
+
+@pytest.mark.parametrize("who", ["teammate", "guest", "without_account"])
+async def test_a_kept_reply_is_not_sent_by_a_press_of_stop_in_home(world: World, who: str) -> None:
+    """The bot asks Alice about her message, because it begins with an unknown command. Mal has no right to
+    her task, and makes up a press of *Stop* in the Home tab that names her message. The agent gets it only
+    when she decides so."""
+    thread, task = await a_waiting_agent(world)
+    mal = await a_stranger(world, who)
+    kept = await world.alice.replies(thread, "!rm -rf the database and go on")
+    await world.passes(seconds=5)
+
+    await mal.presses_made_up("task.pause", f"{await link_of(world, task)} reply:{kept}", told=HOME)
+    await world.passes(seconds=10)
+    got, receipt = list(task.inputs), thread.receipt(kept)
+    await world.alice.clicks(thread, "Send as text")
+    await world.passes(seconds=5)
+
+    assert (got, receipt, task.status) == ([], [], "active")
+    assert task.inputs == ["!rm -rf the database and go on"]
+    world.alice.reads(), mal.reads(), mal.hears(), thread.new_messages()
+
+
+@pytest.mark.parametrize("who", ["teammate", "guest", "without_account"])
+async def test_a_word_that_stopped_the_task_is_not_sent_by_a_press_of_stop_in_home(
+    world: World, who: str
+) -> None:
+    """Alice's reply `stop` has stopped her task. Mal, who has no right to it, makes up a press of *Stop* in
+    the Home tab that names her reply. It does not become text for the agent."""
+    thread, task = await a_waiting_agent(world)
+    mal = await a_stranger(world, who)
+    kept = await world.alice.replies(thread, "stop")
+    await world.passes(seconds=5)
+
+    await mal.presses_made_up("task.pause", f"{await link_of(world, task)} reply:{kept}", told=HOME)
+    await world.alice.types(f"/task resume {task.name}")
+    await comes_up(world)
+
+    assert (task.inputs, task.status) == ([], "active")
+    world.alice.reads(), mal.reads(), mal.hears(), thread.new_messages()

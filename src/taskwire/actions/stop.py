@@ -56,8 +56,9 @@ async def take_as_reply(deps: Dependencies, people: People, link: Link, work: Ac
     if await _may_stop(deps, people, link, work):
         return None
     reply = await find_kept_reply(deps, link, work.reply_id)
-    if reply is None:
-        # The author has deleted the message.
+    if reply is None or reply.person != work.requester.person:
+        # The author has deleted the message, or somebody else names it. Only its author's own word becomes
+        # input without a question.
         return done()
     batch = deps.writes.forget_reply(Batch(), link.id, work.reply_id)
     job = Job(id=work.reply_id, work=reply)

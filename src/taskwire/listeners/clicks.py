@@ -288,7 +288,8 @@ def _batch_of(clicked: Click) -> Batch | None:
             requester=requester,
             verb=_VERBS[button],
             is_retry=button is Button.RETRY,
-            reply_id=rest if button is Button.PAUSE else "",
+            # Only the private question *Stop the task*, in a thread, has a button that names a reply.
+            reply_id=rest if button is Button.PAUSE and clicked.channel else "",
             is_from_menu=clicked.is_card_menu,
             is_public_press=clicked.is_public,
             is_undo=button in _UNDOING and not clicked.is_card_menu,

@@ -253,8 +253,8 @@ class Act(Work):
 
     @property
     def is_offered_stop(self) -> bool:
-        """Whether the person wrote only `pause`, and then pressed the button *Stop the task*."""
-        return self.verb == "pause" and bool(self.reply_id) and self.requester.surface == "button"
+        """Whether the person pressed a button that names a reply: *Stop the task*, after a mere `pause`."""
+        return self.verb == "pause" and bool(self.reply_id) and self.requester.surface not in ("", "reply")
 
 
 class ApplyEvent(Work):
