@@ -342,10 +342,10 @@ class People:
     async def is_open_to_channel(self, link: Link) -> bool:
         """Return whether the channel's settings let everybody in the channel steer this task.
 
-        They count only while the owner may use the bot.
+        They count only while the owner may use the bot, and only for a task with a thread in the channel.
         """
         settings = await self._deps.channel_settings.get(link.record.channel)
-        is_open = settings.lets_everybody_steer(link.record.made_at)
+        is_open = link.record.thread_ts is not None and settings.lets_everybody_steer(link.record.made_at)
         return is_open and await self.can_owner_act(link.record.owner_slack)
 
     async def list_shared_links(self, person: UserId) -> frozenset[LinkId]:
