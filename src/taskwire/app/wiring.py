@@ -351,7 +351,7 @@ def _handlers(
         MessagesToBot(deps, people, lookup, Queries(deps, people, lookup), texts, creator),
         NamedActions(deps, people, lookup, creator),
         WaitingRequests(deps, people, Queries(deps, people, lookup)),
-        ThreadOpener(deps),
+        ThreadOpener(deps, people),
         TaskBinder(deps, people),
         ThreadQueries(deps, people),
         ReplySender(deps, people, texts),

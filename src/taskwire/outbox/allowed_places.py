@@ -4,7 +4,8 @@
 yet. A message in a thread of such a channel only gets a mark (`replies/admit.py`), and the worker refuses the
 marked message later. The worker also checks each job of a person again just before the job runs.
 `replies/deliver.py` checks replies, together with the other rights of their authors, because a refused reply
-gets a receipt. Jobs that follow from an accepted request are not checked again.
+gets a receipt. `tasks/start.py` checks the place of a task again before it creates or attaches the task.
+Other jobs that follow from an accepted request are not checked again.
 """
 
 from taskwire.dependencies import Dependencies

@@ -12,6 +12,7 @@ from taskwire.agent.observing import LONGEST_TITLE, observation_of, observe_firs
 from taskwire.coder.errors import NameTaken, NotFound, ServerTrouble
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
+from taskwire.domain.allowed import PlaceNotAllowed
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, Refused, TryLater, UserError
 from taskwire.domain.ids import LinkId, TaskId
 from taskwire.domain.lifecycle.events import Observed
@@ -24,6 +25,7 @@ from taskwire.domain.queueing.queues import to_coder, to_thread
 from taskwire.domain.queueing.retry_policies import CREATE_WITH_ERRORS
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import AgentText
+from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, cards, inputs, refusals
 from taskwire.messages.blocks import begin_sentence
@@ -45,8 +47,9 @@ from taskwire.tasks.choices import make_name_taken_refusal
 class ThreadOpener:
     """Handles the jobs that post a link's first card and so open its thread."""
 
-    def __init__(self, deps: Dependencies) -> None:
+    def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
+        self._people = people
 
     def handlers(self) -> tuple[Handler, ...]:
         """Return the handlers: which method runs each kind of job."""
@@ -60,8 +63,22 @@ class ThreadOpener:
             answer = answers.card_never_posted(is_attached=link.record.task_id is not None)
             return done(_end_unbound(self._deps, link, context.now_ms), (work.requester, answer))
         return await retry_for_person(
-            self._deps, context, link, partial(self._post_card, link, work.requester), gives_up=False
+            self._deps, context, link, partial(self._check_and_post, link, work.requester), gives_up=False
         )
+
+    async def _check_and_post(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
+        """Post the card, unless it may no longer be posted in this channel.
+
+        If an earlier call may have posted it, the job that creates the task checks that, and edits the card.
+        """
+        try:
+            if not context.is_outcome_unknown:
+                await _require_place(self._people, requester, link.record)
+        except UserError as error:
+            context.audit.is_refused(error.reason)
+            answer = _explain_refusal(error, link)
+            return done(_end_unbound(self._deps, link, context.now_ms), (requester, answer))
+        return await self._post_card(link, requester, context)
 
     async def _post_card(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
         record = link.record
@@ -140,7 +157,7 @@ class TaskBinder:
             task = await self._create_task(context, link.record)
         except UserError as error:
             context.audit.is_refused(error.reason)
-            return self._fail(context, link, requester, str(error))
+            return self._fail(context, link, requester, str(error), _explain_refusal(error, link))
         except Refused as refused:
             context.audit.is_failed("coder_refused")
             return self._fail(context, link, requester, refusals.coder_said(get_refusal_text(refused)))
@@ -156,10 +173,11 @@ class TaskBinder:
             return self._fail(context, link, requester, refusals.task_has_thread(where))
         try:
             await self._people.require_right_to("attach", requester, link)
+            await _require_place(self._people, requester, link.record)
             task = await context.coder.get_task(task_id)
         except UserError as error:
             context.audit.is_refused(error.reason)
-            return self._fail(context, link, requester, str(error))
+            return self._fail(context, link, requester, str(error), _explain_refusal(error, link))
         except NotFound:
             context.audit.is_failed("task_gone")
             return self._fail(context, link, requester, refusals.TASK_GONE)
@@ -178,7 +196,7 @@ class TaskBinder:
             if found is not None:
                 return found
             self._require_chance(context, work)
-        await self._require_same_account(context, work, record)
+        await self._require_same_rights(context, work, record)
         try:
             return await context.attempt(
                 record.name,
@@ -216,14 +234,15 @@ class TaskBinder:
                 *await make_name_taken_refusal(context.coder, record.owner_name, record.name)
             ) from None
 
-    async def _require_same_account(self, context: JobContext, work: CreateTask, record: LinkRecord) -> None:
-        """Raise UserError if the person may no longer create the task, or now has another Coder account.
+    async def _require_same_rights(self, context: JobContext, work: CreateTask, record: LinkRecord) -> None:
+        """Raise UserError if the person may no longer create the task here, or has another Coder account.
 
         While an earlier call may still create the task, raise TryLater instead.
         """
         try:
             if (await self._people.get_account(work.requester.person)).id != record.owner_id:
                 raise UserError(*refusals.account_changed())
+            await _require_place(self._people, work.requester, record)
         except UserError:
             if work.was_tried and not self._has_taken_effect(context):
                 raise TryLater("what was tried while they might may still come about") from None
@@ -309,14 +328,36 @@ class TaskBinder:
         batch.append(to_thread(record.id), Job(id=f"bound:{record.id}", work=ApplyEvent(event=event)))
         return draw_first_card(record.id, batch)
 
-    def _fail(self, context: JobContext, link: Link, requester: Requester, why: str) -> Outcome:
-        """End the link without a task. The link's card says why."""
+    def _fail(
+        self, context: JobContext, link: Link, requester: Requester, why: str, answer: Message | None = None
+    ) -> Outcome:
+        """End the link without a task. The link's card says why, and so does the answer to the person."""
         batch = self._deps.writes.set_field(
             _end_unbound(self._deps, link, context.now_ms), link.id, "failure", why
         )
-        is_attached = link.record.task_id is not None
-        answer = answers.task_not_attached(why) if is_attached else answers.task_not_created(why)
-        return done(draw_first_card(link.id, batch), (requester, answer))
+        return done(draw_first_card(link.id, batch), (requester, answer or _explain(why, link)))
+
+
+async def _require_place(people: People, requester: Requester, record: LinkRecord) -> None:
+    """Raise UserError if a card may no longer be posted in the link's channel.
+
+    The request may have waited for hours since this was checked. In the seconds after the check, Slack is not
+    asked again.
+    """
+    is_elsewhere = requester.is_elsewhere or requester.channel != record.channel
+    place = requester.model_copy(update={"channel": record.channel, "is_elsewhere": is_elsewhere})
+    await people.require_place(place, "created" if record.task_id is None else "attached")
+
+
+def _explain_refusal(error: UserError, link: Link) -> Message:
+    """Return the answer to a person whose request was refused when it was carried out."""
+    says_all = error.reason == "place" and not isinstance(error, PlaceNotAllowed)
+    return answers.refusal(error) if says_all else _explain(str(error), link)
+
+
+def _explain(why: str, link: Link) -> Message:
+    is_attached = link.record.task_id is not None
+    return answers.task_not_attached(why) if is_attached else answers.task_not_created(why)
 
 
 def _require_link(link: Link | None) -> Link:
