@@ -16,7 +16,6 @@ ASK_FOR_NOBODY = {
     "outbox/whole_list.py",
     "people/accounts.py",
     "people/directory.py",
-    "people/permissions.py",
     "polling/poller.py",
     "tasks/connect.py",
     "tasks/connect_by_oauth.py",

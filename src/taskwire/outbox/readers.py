@@ -72,7 +72,10 @@ async def may_read(deps: Dependencies, people: People, person: UserId, link: Lin
     """
     try:
         reader = await find_reader(people, person)
-        if reader.owns(link) or await people.directory.can_see(person, link.record.channel):
+        if reader.owns(link):
+            return True
+        # The channel of a link without a thread is only the place of somebody's command.
+        if link.record.thread_ts is not None and await people.directory.can_see(person, link.record.channel):
             return True
         if not reader.is_coder_away:
             return await people.can_steer(person, link)

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, PersonTokenRefused
+from taskwire.coder.rights import sees_everything
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused, OutsideError, UserError
 from taskwire.domain.ids import UserId
@@ -366,3 +367,12 @@ def find_actor(work: Work) -> UserId | None:
         return requester.person
     of_person = Reply | PublishHome | RenewToken | DeleteToken | SavePersonSettings
     return work.person if isinstance(work, of_person) else None
+
+
+async def require_rights(deps: Dependencies) -> None:
+    """Raise UserError if our own Coder account is not allowed to see all people and their tasks.
+
+    Call this after Coder has found no user or no task.
+    """
+    if deps.has_service_account and not await sees_everything(deps.service_coder):
+        raise UserError(*refusals.own_account_lacks_rights())

@@ -13,7 +13,6 @@ from typing import Literal
 from pydantic import BaseModel
 
 from taskwire.coder.errors import CoderError, PersonTokenRefused
-from taskwire.coder.rights import sees_everything
 from taskwire.dependencies import Dependencies
 from taskwire.domain.allowed import Barred
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
@@ -22,7 +21,7 @@ from taskwire.domain.lifecycle.links import Link, Rights, is_group
 from taskwire.domain.requester import Requester
 from taskwire.messages import missing_rights, refusals
 from taskwire.messages.missing_rights import RefusedAct
-from taskwire.people.accounts import AccountNeeded, Accounts, NoAccount, Suspended
+from taskwire.people.accounts import AccountNeeded, Accounts, NoAccount, Suspended, require_rights
 from taskwire.people.allowed import require_allowed, require_not_barred
 from taskwire.people.directory import Directory, KnownDirectory
 from taskwire.slack.models import Profile
@@ -404,9 +403,18 @@ class People:
 
         Check every link id that comes from a button. A sender can put any link id into a button's value.
         """
-        if link is None or await self._can_see(requester, link.record.channel):
+        if link is None or await self._can_see_task(requester, link):
             return link
         return link if await self.can_steer(requester.person, link) else None
+
+    async def _can_see_task(self, requester: Requester, link: Link) -> bool:
+        """Return whether the person can read the task's thread, or Coder shows them a task without a thread.
+
+        The channel of a link without a thread is only the place of somebody's command.
+        """
+        if link.record.thread_ts is not None:
+            return await self._can_see(requester, link.record.channel)
+        return not self.accounts.has_service and await self.accounts.sees(requester.person, link)
 
     async def find_conversation(self, requester: Requester) -> ChannelId:
         """Return the channel in which the person made the request, or which the person named in the request.
@@ -460,12 +468,3 @@ class People:
                 "name of a person not available, message made without it", person=person, error=str(error)
             )
             return ""
-
-
-async def require_rights(deps: Dependencies) -> None:
-    """Raise UserError if our own Coder account is not allowed to see all people and their tasks.
-
-    Call this after Coder has found no user or no task.
-    """
-    if deps.has_service_account and not await sees_everything(deps.service_coder):
-        raise UserError(*refusals.own_account_lacks_rights())
