@@ -194,7 +194,7 @@ async def test_administrators_page_through_who_did_what(world: World) -> None:
     row = f"(time)  <@{world.alice.id}> (alice)  *{{}}* `{task.name}` {where}"
     assert timeless(filtered).splitlines() == ["Who did what · verb=mute:", *[row.format("mute")] * 6]
     pairs = [row.format("unmute"), row.format("mute")]
-    looked = f"(time)  <@{world.bob.id}>  *audit* by command in <#{thread.channel}>: done"
+    looked = f"(time)  <@{world.bob.id}> (bob)  *audit* by command in <#{thread.channel}>: done"
     assert timeless(first).splitlines() == ["Who did what:", looked, *pairs * 4, pairs[0], "[Older]"]
     assert timeless(second).splitlines()[:5] == ["Who did what · page 2:", *pairs, *pairs]
     assert timeless(second).splitlines()[5].startswith(f"(time)  <@{world.alice.id}> (alice)  *create*")

@@ -1,10 +1,13 @@
 """An administrator needs no Coder account, but one whose account is suspended is refused. No way around that
 helps, and it ends when Coder says so."""
 
+import pytest
+
 from taskwire_sandbox.coder import SandboxTask
 
 from .people import Person, Thread
 from .test_connect import pastes
+from .test_suspended_in_an_outage import goes_away
 from .waiting import a_busy_agent
 from .world import World
 
@@ -91,3 +94,40 @@ async def test_an_administrator_changes_the_address_of_their_profile(world: Worl
     await _tries(world, root, thread, task)
     assert task.status == "paused"
     thread.new_messages()
+
+
+@pytest.mark.parametrize("accounts", ["service", "both", "personal"])
+async def test_a_suspended_administrator_does_not_read_who_did_what(world: World, accounts: str) -> None:
+    """Root's account is suspended. Root neither reads nor exports the audit trail, and cannot run the doctor,
+    also while Coder does not answer."""
+    root = world.person("root")
+    await world.slack.join(root.id, "general")
+    await world.restarts(
+        accounts=accounts,
+        admins=(root.id,),
+        **({"coder_session_token": None} if accounts == "personal" else {}),
+    )
+    if accounts == "personal":
+        for person in (world.alice, root):
+            await person.types("/task connect")
+            await pastes(world, person, world.coder.add_token(person.name))
+    thread, _ = await a_busy_agent(world)
+    world.coder.suspend("root")
+    await world.forgets()
+    await world.ages(seconds=30)
+    root.reads(), world.alice.reads()
+
+    commands = ("/task audit", "/task audit export", "/task doctor")
+    for command in commands:
+        await root.types(command)
+    there = root.reads()
+    await world.forgets()
+    goes_away(world)
+    for command in commands:
+        await root.types(command)
+    away = root.reads()
+
+    assert len(there) == len(away) == 3
+    assert not [each for each in (*there, *away) if "suspended" not in each]
+    world.coder.clear_faults()
+    thread.new_messages(), root.hears()

@@ -104,3 +104,57 @@ async def test_a_suspended_administrator_ends_no_thread(world: World) -> None:
     assert told == [BY_ADDRESS.replace("alice", "root")]
     assert set(root.reads()) == set(told)
     assert thread.new_messages() == []
+
+
+@pytest.mark.parametrize("accounts", ["service", "both", "connected"])
+async def test_a_person_who_was_deleted_in_coder_reads_nothing(world: World, accounts: str) -> None:
+    """Alice has left the channel of her task. Her user is deleted in Coder, and `/task list` says so. While
+    Coder does not answer, no command and no Home tab shows her what the agent says."""
+    await world.restarts(accounts="service" if accounts == "service" else "both")
+    if accounts == "connected":
+        await world.alice.types("/task connect")
+        await pastes(world, world.alice, world.coder.add_token("alice"))
+    await _a_task_of_a_private_channel(world)
+    del world.coder.world.users[world.coder.user("alice").id]
+    for key in [key for key, token in world.coder.world.tokens.items() if token.user.username == "alice"]:
+        del world.coder.world.tokens[key]
+    await world.ages(seconds=30)
+    await world.forgets()
+    await world.alice.types("/task list")
+    told = world.alice.reads()[-1]
+    world.slack.workspace.channel("secret").members.remove(world.alice.id)
+    await world.ages(seconds=30)
+    goes_away(world)
+
+    for command in ("/task list", "/task status fix-the-login", "/task"):
+        await world.alice.types(command)
+    shown = [*world.alice.reads(), await world.alice.opens_home()]
+
+    assert "No Coder user has your address" in told or "onnect" in told
+    assert len(shown) == 4
+    assert not [each for each in shown if "vault 7" in each]
+    if accounts != "connected":
+        assert shown[0] == (
+            "Coder does not answer now. When it last did, it had no account for you. "
+            "I can look again when it answers."
+        )
+    world.coder.clear_faults()
+    if accounts != "service":
+        # Her requests wait until she connects another account.
+        world.coder.add_user("alice2", email="alice2@example.com")
+        await world.alice.types("/task connect")
+        await pastes(world, world.alice, world.coder.add_token("alice2"))
+    world.alice.reads(), world.alice.hears()
+
+
+async def test_a_suspended_person_changes_no_channel(world: World) -> None:
+    """Alice has read that her account is suspended. The settings of the channel are not in her dialog."""
+    world.coder.suspend("alice")
+    await world.alice.types("/task list")
+    told = world.alice.reads()
+
+    await world.alice.types("/task settings")
+
+    assert told == [BY_ADDRESS]
+    assert BY_ADDRESS in world.alice.dialog()
+    assert "Who can steer" not in world.alice.dialog()

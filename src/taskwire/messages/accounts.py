@@ -352,6 +352,14 @@ def account_was_suspended(username: str) -> Refusal:
     )
 
 
+def had_no_account() -> Refusal:
+    """Say that the person had no account in Coder before Coder stopped answering."""
+    return (
+        "Coder does not answer now. When it last did, it had no account for you.",
+        "I can look again when it answers.",
+    )
+
+
 def nothing_connected() -> Message:
     """Say that there is no account to disconnect."""
     return statement("You have connected no Coder account.")

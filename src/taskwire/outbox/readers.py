@@ -56,7 +56,7 @@ async def find_reader(people: People, person: UserId) -> Reader:
         if not is_coder_away(error):
             raise
         await people.get_profile(person)
-        await people.accounts.require_not_suspended_before(person)
+        await people.accounts.require_account_before(person)
         return Reader(person, None, is_coder_away=True)
     if account is None and not people.accounts.has_service:
         # An administrator. Without a service account, Coder decides what administrators see too.

@@ -19,6 +19,7 @@ from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, PersonTokenRefused
 from taskwire.coder.rights import sees_everything
 from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import AccountRefused, OutsideError, UserError
 from taskwire.domain.ids import UserId
 from taskwire.domain.lifecycle.links import Link
@@ -31,6 +32,10 @@ from taskwire.messages.missing_rights import WayBack
 from taskwire.people.directory import CoderAccount, Directory
 from taskwire.queue.batch import Batch
 from taskwire.state.accounts import ConnectedAccount
+
+# The note that a person had no account when Coder was last asked, and how long it is stored. No outage of
+# Coder lasts longer.
+NO_ACCOUNT, NO_ACCOUNT_TTL_MS = "no_account", 30 * DAY_MS
 
 
 class AccountNeeded(AccountRefused):
@@ -160,6 +165,24 @@ class Accounts:
         if name is not None:
             raise Suspended(*refusals.account_suspended(name))
 
+    async def require_account_before(self, person: UserId) -> None:
+        """Raise an error if the person had no usable account when Coder was last asked about them.
+
+        This is for what a person may read while Coder does not answer. Raise Suspended, AccountNeeded for a
+        token that Coder has refused, or UserError for a person without an account.
+        """
+        await self.require_not_suspended_before(person)
+        own = await self.find(person)
+        if own is not None and own.is_refused:
+            raise AccountNeeded(person)
+        if await self._deps.notes.find(NO_ACCOUNT, person) is not None:
+            raise UserError(*accounts.had_no_account(), reason="no_account")
+
+    async def note_missing(self, person: UserId, error: Exception) -> None:
+        """Remember that the person has no account, if this error says so and a service account has looked."""
+        if self.has_service and isinstance(error, NoAccount | AccountNeeded):
+            await self._deps.notes.keep("1", NO_ACCOUNT, person, ttl_ms=NO_ACCOUNT_TTL_MS)
+
     async def require_not_suspended_still(self, person: UserId, directory: Directory) -> None:
         """Raise Suspended if the person's account was suspended, and Coder says that it still is.
 
@@ -188,7 +211,9 @@ class Accounts:
             await self._deps.queues.write(self._deps.accounts.note_suspended(Batch(), person, name, user_id))
 
     async def forget_suspended(self, person: UserId) -> None:
-        """Remember that the person's account is active, if it was suspended before."""
+        """Remember that the person's account is active, if it was suspended or missing before."""
+        if await self._deps.notes.find(NO_ACCOUNT, person) is not None:
+            await self._deps.notes.forget(NO_ACCOUNT, person)
         if await self._deps.accounts.find_suspended(person) is not None:
             await self._deps.queues.write(self._deps.accounts.forget_suspended(Batch(), person))
 

@@ -183,6 +183,7 @@ class People:
             return await self.get_account(person)
         except (UserError, AccountNeeded) as error:
             if isinstance(error, Suspended) or not await self.is_admin(person):
+                await self.accounts.note_missing(person, error)
                 raise
             await self.get_profile(person)
             await self.accounts.require_not_suspended_still(person, self.directory)

@@ -67,6 +67,9 @@ class AuditQueries:
                 "run the doctor" if verb == "doctor" else "see who did what"
             )
             raise UserError(*refusals.only_administrators(what), reason="not_allowed")
+        # A suspended administrator is refused. Who administers Taskwire needs no account, and may use the
+        # doctor while Coder does not answer.
+        await self._people.require_account(requester.person, needs_coder=False)
 
     async def record(self, requester: Requester, verb: str, refused: str = "") -> None:
         """Write into the audit trail that a person has read the trail or run the doctor.

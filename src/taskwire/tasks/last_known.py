@@ -222,7 +222,7 @@ class LastKnown:
 
     async def _get_viewer(self, requester: Requester, *, is_coder_there: bool = False) -> _Viewer:
         await self._people.get_profile(requester.person)
-        await self._people.accounts.require_not_suspended_before(requester.person)
+        await self._people.accounts.require_account_before(requester.person)
         account = await self._people.find_account(requester.person) if is_coder_there else None
         is_admin = self._deps.has_service_account and await self._people.is_admin(requester.person)
         return _Viewer(
