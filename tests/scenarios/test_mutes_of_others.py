@@ -1,4 +1,4 @@
-"""A teammate mutes a task. Its owner hears of it, but not again and again."""
+"""A teammate mutes a task, or an administrator shares it. Its owner hears of it, but not again and again."""
 
 from .running_tasks import TITLE, a_task, timeless
 from .world import World
@@ -53,3 +53,29 @@ async def test_an_owner_hears_of_mutes_once_an_hour(world: World) -> None:
     world.bob.reads()
     world.bob.hears()
     thread.new_messages()
+
+
+async def test_the_owner_hears_that_an_administrator_shares_the_task(world: World) -> None:
+    """Root, an administrator, shares Alice's task with Bob, and with himself. Alice is told of Bob. Root gets
+    no share, so he steers nothing once he is no administrator any more."""
+    root = world.person("root")
+    await world.slack.join(root.id, "general")
+    await world.restarts(admins=(root.id,))
+    thread, task = await a_task(world)
+    await root.replies(thread, f"!share <@{world.bob.id}> <@{root.id}>")
+    told = world.alice.hears()
+    await world.restarts(admins=())
+    await world.forgets()
+
+    await root.replies(thread, "push to main")
+    await world.bob.replies(thread, "add a test")
+    task.becomes("idle", "Ready")
+    await world.polls()
+    await world.passes(seconds=30)
+
+    assert told == [
+        f"Root lets Bob steer *{TITLE}*. `/task unshare {task.name} @who` ends that.\n[Open thread]"
+    ]
+    assert task.inputs == ["Bob wrote:\n> add a test"]
+    assert root.reads()[-1].startswith("The agent did not get your reply: you can't steer this task.")
+    world.bob.hears(), world.bob.reads(), thread.new_messages()

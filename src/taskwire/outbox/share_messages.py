@@ -18,8 +18,9 @@ from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.person_jobs import CallPerson, TellOfShare
 from taskwire.domain.queueing.queues import share_message_score
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
-from taskwire.messages import teammates
+from taskwire.messages import shared_tasks, teammates
 from taskwire.outbox.direct_delivery import post_directly
 from taskwire.outbox.direct_messages import direct_messages, tell_person
 from taskwire.outbox.home_requests import refresh_home_if_kept
@@ -65,6 +66,7 @@ async def tell_of_shares(
     Also publish the Home tabs of all these people.
     """
     sharer, is_asking = requester.person, link.state.open_phase is Phase.NEEDS_YOU
+    await _tell_owner_of_shares(people, requester, link, set(shares) - set(link.shares), batch)
     name = await people.find_name(sharer)
     people_changed = sorted(UserId(each) for each in set(shares) ^ set(link.shares) if not is_group(each))
     kept = await list_still_let_in(
@@ -79,9 +81,9 @@ async def tell_of_shares(
         with contextlib.nullcontext() if is_begin else contextlib.suppress(OutsideError):
             is_readable = await _can_new_reader_read(deps, people, requester, person, link)
         if not is_begin:
-            message = teammates.may_steer_no_longer(link, name, is_readable=is_readable)
+            message = shared_tasks.may_steer_no_longer(link, name, is_readable=is_readable)
         else:
-            message = teammates.may_steer_from_now_on(
+            message = shared_tasks.may_steer_from_now_on(
                 link, name, is_readable=is_readable, is_asking=is_asking and not is_answered
             )
             if await deps.notes.find(TOLD_SHARE, link.id, person) is None:
@@ -129,7 +131,7 @@ async def _tell_of_share(deps: Dependencies, people: People, context: JobContext
         return done()
     message = work.message
     if len(earlier) == MOST_SHARE_MESSAGES - 1:
-        message = teammates.add_last_of_shares(message, await people.find_name(work.sharer))
+        message = shared_tasks.add_last_of_shares(message, await people.find_name(work.sharer))
     # Messages that call people go first in Slack's limits.
     with with_least_priority(Priority.CARD):
         await post_directly(deps, context, work.person, message, meta, thread)
@@ -198,10 +200,29 @@ async def tell_owner_of_mute(
     if not await record_unless_told(deps, batch, "muted", link.id, owner, ttl_ms=HOUR_MS):
         return
     at = moment_of(requester.at)
-    message = teammates.muted_by(link, await people.find_name(requester.person), at)
-    is_readable = await _can_read(people, owner, link)
-    job_id, thread = f"muted:{link.id}:{requester.at}", link.record.thread
-    if thread is None or not is_readable:
+    message = shared_tasks.muted_by(link, await people.find_name(requester.person), at)
+    await _tell_owner(people, owner, link, f"muted:{link.id}:{requester.at}", message, batch)
+
+
+async def _tell_owner_of_shares(
+    people: People, requester: Requester, link: Link, begun: Collection[str], batch: Batch
+) -> None:
+    """Tell the owner if another person, an administrator, has begun these shares of their task."""
+    owner = link.record.owner_slack
+    if owner is None or owner == requester.person or not begun:
+        return
+    names = [await people.find_name(UserId(each)) for each in sorted(begun) if not is_group(each)]
+    shared_with = teammates.list_people(names, sorted(filter(is_group, begun)), is_for_all=True)
+    message = shared_tasks.shared_by(link, await people.find_name(requester.person), shared_with)
+    await _tell_owner(people, owner, link, f"shared:{link.id}:{requester.at}", message, batch)
+
+
+async def _tell_owner(
+    people: People, owner: UserId, link: Link, job_id: str, message: Message, batch: Batch
+) -> None:
+    """Tell the owner what another person did. The message leads to the thread, if the owner can read it."""
+    thread = link.record.thread
+    if thread is None or not await _can_read(people, owner, link):
         tell_person(owner, job_id, message, batch, about=link.id)
         return
     work = CallPerson(

@@ -119,8 +119,9 @@ class Shares:
         if there are too many shares. The task is then shared with none of them.
         """
         who = [each for each in who if not await self._has_ended_since(requester, link, each)]
-        owner = link.record.owner_slack or ""
-        shares = tuple(dict.fromkeys((*link.shares, *(each for each in who if each != owner))))
+        # Whoever may share a task needs no share. Theirs would outlast the right.
+        without = (link.record.owner_slack, requester.person)
+        shares = tuple(dict.fromkeys((*link.shares, *(each for each in who if each not in without))))
         if len(shares) > MOST_SHARES:
             is_in_thread = requester.is_in(link.record.thread)
             unshare = typed_verb("unshare", link, "@who", is_in_thread=is_in_thread)
