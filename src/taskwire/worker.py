@@ -436,9 +436,8 @@ def _count_effects(metrics: Metrics, context: JobContext) -> None:
 
 def _count_outcome(metrics: Metrics, context: JobContext, outcome: Outcome) -> None:
     """Count a lease that was completed with this outcome."""
-    kind, is_over = context.job.work.kind, outcome.kind == "done"
-    is_given_up = is_over and outcome.trouble == "unchanged"
-    metrics.jobs.labels(kind, "given_up" if is_given_up else outcome.kind).inc()
+    kind = context.job.work.kind
+    metrics.jobs.labels(kind, "given_up" if outcome.is_dead_letter else outcome.kind).inc()
     if outcome.is_dead_letter:
         metrics.dead_letters.labels(kind).inc()
     if outcome.trouble in _RETRY_REASONS:

@@ -6,6 +6,7 @@ the people whom the former owner has named. Each link has a job of its own, befo
 about this link.
 """
 
+from dataclasses import replace
 from functools import partial
 
 from taskwire.dependencies import Dependencies
@@ -35,7 +36,8 @@ async def _check(deps: Dependencies, people: People, context: JobContext, link: 
     former = link.record.owner_slack
     owner = await people.accounts.find_in_slack(link.record.owner_id)
     if owner is None or owner == former:
-        return done()
+        # Jobs behind this one may wait for an account. How long they have waited still counts.
+        return replace(done(), trouble="unchanged")
     name, batch = await people.find_name(owner), Batch()
     record = link.record.model_copy(update={"owner_slack": owner, "owner_slack_name": name})
     deps.writes.change_owner(batch, record, former)
