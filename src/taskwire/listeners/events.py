@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp
 
+from taskwire.agent.picked_files import read_files_at_once
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import UserId
 from taskwire.domain.parsing.bare_words import STOP_SIGN
@@ -227,6 +228,8 @@ class Events:
         if refused is not None:
             return self._tell_refused(refused, requester)
         batch = Batch().append(intake(requester.person), Job(id=f"{work.kind}:{delivery}", work=work))
+        if isinstance(work, MakeTaskOfMessage):
+            read_files_at_once(requester, work.message_ts, requester.channel, batch)
         user_limit = limit_of_verb(verb, requester.person, requester.at, Batch(), Batch())
         claim = await self._ingress.count_claim(
             kind, self._inbox.claim("event", delivery, batch, user_limit), requester.at

@@ -24,6 +24,7 @@ QUEUE_KINDS = (
     "to_coder",
     "to_thread",
     "thread_answers",
+    "picked_files",
     "receipts",
     "card",
     "live",

@@ -9,8 +9,9 @@ again. If the owner was asked to pass the message on, the shortcut has done that
 from functools import partial
 
 from taskwire.agent.input import AgentInput
+from taskwire.agent.picked_files import PickedFiles
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.errors import UserError
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply, SendToTask
 from taskwire.domain.queueing.queues import no_agent_score, to_coder
@@ -32,11 +33,11 @@ class MessageSender:
     def __init__(self, deps: Dependencies, people: People, agent_input: AgentInput) -> None:
         self._deps = deps
         self._people = people
-        self._agent_input = agent_input
+        self._picked_files = PickedFiles(deps, people, agent_input)
 
     def handlers(self) -> tuple[Handler, ...]:
         """Return the handlers: which method runs each kind of job."""
-        return (Handler.with_any_link(SendToTask, self.send),)
+        return (Handler.with_any_link(SendToTask, self.send), *self._picked_files.handlers())
 
     async def send(self, context: JobContext, link: Link | None) -> Outcome:
         """Check the rights of the person who used the shortcut. Queue the message as that person's reply."""
@@ -46,17 +47,9 @@ class MessageSender:
     async def _send(self, link: Link | None, work: SendToTask, context: JobContext) -> Outcome:
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
-        is_hashed = not work.files or bool(work.file_hashes) or work.author == work.requester.person
-        try:
-            await self._people.require_right_to("send", work.requester, link)
-        except OutsideError:
-            # The check has to wait. The author can change the files meanwhile.
-            if is_hashed:
-                raise
-        if not is_hashed:
-            # The person sends the files as they are now. Store their hashes before anything else can make the
-            # job wait.
-            hashes = await self._agent_input.hash_files(work.files)
+        await self._people.require_right_to("send", work.requester, link)
+        if work.files and not work.file_hashes and work.author != work.requester.person:
+            hashes = await self._picked_files.get_hashes(context, work.requester, work.ts, work.files)
             return retry(0, context.job.with_work(file_hashes=hashes))
         job_id = f"{REPLY_ID_PREFIX}{work.ts}"
         is_waiting = any(job.id == job_id for job, _ in await list_undelivered(self._deps.links, link.id))

@@ -25,7 +25,9 @@ MOST_LINKS = 100_000
 KEYS_PER_SCAN = 500
 # The names of hashes whose fields may contain people's requests, or the fields of a link.
 _LINK_PARTS = re.compile(r"(link|held):([^:]+)|queue:to_coder:([^:]+):jobs")
-_PERSONS_QUEUE = re.compile(r"queue:([a-z_]+:[^:]+|thread_answers\.[^:]+:[^:]+):(?:order|jobs|state)")
+_PERSONS_QUEUE = re.compile(
+    r"queue:([a-z_]+:[^:]+|(?:thread_answers|picked_files)\.[^:]+:[^:]+):(?:order|jobs|state)"
+)
 # The queues of requests that wait for a person's account. Other people may have made these requests.
 _WAITING_JOBS = re.compile(r"queue:(waiting_requests:[^:]+):jobs")
 # The beginning of the names of those fields in a queue's hash that contain jobs.

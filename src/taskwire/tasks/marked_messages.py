@@ -10,8 +10,9 @@ from dataclasses import replace
 from functools import partial
 
 from taskwire.agent.input import AgentInput
+from taskwire.agent.picked_files import PickedFiles
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ThreadRef, Ts, microseconds
 from taskwire.domain.queueing.jobs import CreateRequested, Reply
 from taskwire.domain.queueing.person_jobs import MakeTaskOfMessage
@@ -36,6 +37,7 @@ class MarkedMessages:
         self._deps = deps
         self._people = people
         self._agent_input = agent_input
+        self._picked_files = PickedFiles(deps, people, agent_input)
         self._creator = creator
 
     def handlers(self) -> tuple[Handler, ...]:
@@ -48,11 +50,7 @@ class MarkedMessages:
         return await retry_for_person(self._deps, context, None, partial(self._handle, work))
 
     async def _handle(self, work: MakeTaskOfMessage, context: JobContext) -> Outcome:
-        waits_for: OutsideError | None = None
-        try:
-            await self._people.get_account(work.requester.person)
-        except OutsideError as error:
-            waits_for = error
+        await self._people.get_account(work.requester.person)
         channel = work.requester.channel
         try:
             message = await self._deps.slack.find_picked(channel, work.message_ts)
@@ -61,11 +59,8 @@ class MarkedMessages:
         if message is None:
             return done()
         if message.files and work.file_hashes is None:
-            # Store this before the job can wait, because the message's author can change the files meanwhile.
-            hashes = await self._agent_input.hash_files(message.files)
+            hashes = await self._picked_files.get_hashes(context, work.requester, message.ts, message.files)
             return retry(0, context.job.with_work(file_hashes=hashes))
-        if waits_for is not None:
-            raise waits_for
         # If the message is a reply, the answer is shown in the thread of that reply, where the person reads.
         requester = work.requester.model_copy(update={"thread_ts": message.thread_ts})
         try:

@@ -204,7 +204,7 @@ class SendToTask(Work):
     """Send the agent a message of the thread that was no input before (queue `to_coder`).
 
     `author` is None if an app wrote the message. Then `app_name` is the app's name. `file_hashes` is as in
-    `Reply`; it is empty until the job has run for the first time.
+    `Reply`; it is empty until the job knows the hashes.
     """
 
     kind: Literal["send_to_task"] = "send_to_task"

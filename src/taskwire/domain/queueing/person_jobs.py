@@ -232,8 +232,21 @@ class MakeTaskOfMessage(Work):
     kind: Literal["make_task_of_message"] = "make_task_of_message"
     requester: Requester
     message_ts: Ts
-    # The hashes of the contents of the message's files, as in `Reply`; None until the job has run once.
+    # The hashes of the contents of the message's files, as in `Reply`; None until the job knows them.
     file_hashes: tuple[str, ...] | None = None
+
+
+class ReadPickedFiles(Work):
+    """Store the hashes of the files of a message that a person has picked (queue `picked_files`).
+
+    The request itself may wait for long, and the message's author can change the files meanwhile.
+    """
+
+    kind: Literal["read_picked_files"] = "read_picked_files"
+    person: UserId
+    at: Ts
+    channel: ChannelId
+    message_ts: Ts
 
 
 class ForgetInLink(Work):
@@ -259,6 +272,7 @@ PersonWork = (
     | AnswerPrivately
     | StopByReaction
     | MakeTaskOfMessage
+    | ReadPickedFiles
     | CallPerson
     | TellOfShare
     | SummarizeQuietHours

@@ -58,6 +58,15 @@ def thread_answers(link: str, person: str) -> QueueName:
     return QueueName(f"thread_answers.{person}:{link}")
 
 
+def picked_files(person: str, at: str, about: str) -> QueueName:
+    """Name the queue of one job: it reads the files of a message that the person has picked at `at`.
+
+    Each message has a queue of its own, so that its files are read at once, whatever else waits. `about` is
+    the id of a link, or of a channel if the message is to become a new task.
+    """
+    return QueueName(f"picked_files.{person}.{at}:{about}")
+
+
 def receipts(link: str) -> QueueName:
     """Name the queue of receipts, the reactions to replies, in one link's thread."""
     return QueueName(f"receipts:{link}")

@@ -67,6 +67,7 @@ local function index_of(name)
   if kind == 'receipts' then return receipts end
   if kind == 'live' or kind == 'session' then return nil end
   local is_of_person = kind == 'intake' or kind == 'handed_over_answers' or kind == 'direct_messages'
+    or kind == 'picked_files'
   if is_of_person or kind == 'to_thread' and is_call_near(name) then return calls end
   -- Replies that wait for their agent are tried again and again; such replies must not keep others waiting.
   local first = kind == 'to_coder' and redis.call('ZRANGE', (queue_keys(name)), 0, 0, 'WITHSCORES')[2]

@@ -1,0 +1,110 @@
+"""Stores the hashes of the files of a message that a person has picked, as soon as the person has picked it.
+
+A person picks a message by the reaction that starts a task, or by *Send to its task*. The request may wait
+behind others for hours, and the message's author can change the files meanwhile. So a second job, in a queue
+of its own, reads the files at once. The request gets the hashes from here, and compares them with the files
+when it is carried out.
+"""
+
+import asyncio
+import json
+from typing import cast
+
+from taskwire.agent.input import AgentInput
+from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
+from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.ids import ThreadRef, Ts
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.person_jobs import ReadPickedFiles
+from taskwire.domain.queueing.queues import picked_files
+from taskwire.domain.requester import FileRef, Requester
+from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, done, retry
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.slack.errors import ChannelProblem, MessageGone
+
+# A request may wait for a person's account for a week, after it has waited in its queue.
+HASHES_TTL_MS = 14 * DAY_MS
+# Slack usually gives the files in a moment. If they are not read after so many looks, the request waits.
+LOOKS, PAUSE_SECONDS, LATER_SECONDS = 20, 0.1, 1.0
+
+
+def read_files_at_once(
+    requester: Requester, message_ts: Ts, about: str, batch: Batch, claimed_in: ThreadRef | None = None
+) -> Batch:
+    """Append the job that reads the files of the message that a person has picked.
+
+    `about` and `claimed_in` are as in `picked_files` and `Batch.append`.
+    """
+    work = ReadPickedFiles(
+        person=requester.person, at=requester.at, channel=requester.channel, message_ts=message_ts
+    )
+    name = picked_files(requester.person, requester.at, about)
+    return batch.append(name, Job(id=f"files:{message_ts}", work=work), claimed_in=claimed_in)
+
+
+class PickedFiles:
+    """Reads the files of picked messages."""
+
+    def __init__(self, deps: Dependencies, people: People, agent_input: AgentInput) -> None:
+        self._deps = deps
+        self._people = people
+        self._agent_input = agent_input
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """Return the handlers: which method runs each kind of job."""
+        return (Handler.without_link(ReadPickedFiles, self.read),)
+
+    async def read(self, context: JobContext) -> Outcome:
+        """Store the hashes of a message's files. Read no file for a person who may not use the message."""
+        work = context.work(ReadPickedFiles)
+        link = await self._deps.links.find(context.link_id)
+        key = _name_note(work.person, work.at, work.message_ts)
+        if await self._deps.notes.find(*key) is not None or not await self._may_use(work, link):
+            return done()
+        try:
+            message = await self._deps.slack.find_picked(work.channel, work.message_ts)
+        except (ChannelProblem, MessageGone):
+            return done()
+        hashes = await self._agent_input.hash_files(message.files if message is not None else ())
+        return done(self._deps.notes.keep_in(Batch(), json.dumps(hashes), *key, ttl_ms=HASHES_TTL_MS))
+
+    async def _may_use(self, work: ReadPickedFiles, link: Link | None) -> bool:
+        try:
+            if link is not None:
+                return await self._people.can_steer(work.person, link)
+            await self._people.get_account(work.person)
+        except UserError:
+            return False
+        except OutsideError:
+            # The check has to wait, but the author can change the files meanwhile.
+            return True
+        return True
+
+    async def get_hashes(
+        self, context: JobContext, requester: Requester, message_ts: Ts, files: tuple[FileRef, ...]
+    ) -> tuple[str, ...]:
+        """Return the hashes that the files of a picked message had when the person picked it.
+
+        If the files are not read yet, end the job: it runs again a moment later. If nobody will read them,
+        because the store has lost that job, return the present hashes.
+        """
+        about = context.link_id if context.lease.name.startswith("to_coder:") else requester.channel
+        name = picked_files(requester.person, requester.at, about)
+        # Look at the queue first: its job could end between the two looks.
+        for _ in range(LOOKS):
+            if not await self._deps.links.list_jobs(name):
+                break
+            await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            raise JobEnded(retry(LATER_SECONDS))
+        stored = await self._deps.notes.find(*_name_note(requester.person, requester.at, message_ts))
+        if stored is None:
+            return await self._agent_input.hash_files(files)
+        return tuple(cast("list[str]", json.loads(stored)))
+
+
+def _name_note(person: str, at: str, message_ts: str) -> tuple[str, ...]:
+    return "picked_files", person, at, message_ts

@@ -1,0 +1,85 @@
+"""A request for a message with files may wait behind other requests. The files are hashed at once all the
+same, so the agent gets no file that was changed meanwhile."""
+
+import pytest
+
+from taskwire.agent import picked_files
+from taskwire_sandbox.coder.faults import server_error
+from taskwire_sandbox.slack import Attachment, CallFault
+
+from .test_marked_messages import CHANGED
+from .test_pass_on_whole import change_content
+from .waiting import a_waiting_agent
+from .world import World
+
+PLAN = (Attachment("plan.txt", b"run the tests", "text/plain"),)
+
+
+async def _coder_comes_back(world: World) -> None:
+    """Change Bob's file, then let Coder answer again, and wait until nothing waits any more."""
+    change_content(world, b"push to main")
+    world.coder.clear_faults()
+    for _ in range(4):
+        await world.passes(seconds=60)
+
+
+@pytest.mark.parametrize("earlier", ["/task create first thing", "/task stop nothing", "/task edit x y"])
+async def test_a_reaction_that_waits_behind_a_request_takes_no_changed_file(
+    world: World, earlier: str
+) -> None:
+    """Coder does not answer. Alice types a command, and then reacts to Bob's message with a file. Bob changes
+    the file. When Coder is back, no task starts from the message."""
+    world.coder.plan_fault("*", server_error(), times=None)
+    await world.ages(seconds=10)
+    await world.alice.types(earlier)
+    await world.passes(seconds=1)
+    ts = await world.slack.post(world.bob.id, "general", "please follow the plan", files=PLAN)
+    await world.slack.react(world.alice.id, "general", ts, "robot_face")
+    await world.settles()
+
+    await _coder_comes_back(world)
+
+    assert CHANGED in world.alice.reads()
+    assert [task.prompt for task in world.coder.tasks if "plan" in task.prompt] == []
+    world.reader.read_all()
+
+
+@pytest.mark.parametrize("earlier", ["!stop", "!resume", "!edit new words"])
+async def test_a_shortcut_that_waits_behind_a_verb_sends_no_changed_file(world: World, earlier: str) -> None:
+    """Coder does not answer. Alice types a verb in the thread, and then uses *Send to its task* on Bob's
+    message with a file. Bob changes the file. When Coder is back, the agent does not get it."""
+    thread, task = await a_waiting_agent(world)
+    ts = await world.bob.replies(thread, "please follow the plan", files=PLAN)
+    world.coder.plan_fault("*", server_error(), times=None)
+    await world.ages(seconds=10)
+    await world.alice.replies(thread, earlier)
+    await world.passes(seconds=1)
+    await world.slack.message_shortcut(world.alice.id, "general", ts, "send_to_task")
+    await world.settles()
+
+    await _coder_comes_back(world)
+
+    told = (
+        "Nothing was sent: Bob changed `plan.txt` before the agent could get it. *Send to its task* in the "
+        "message's menu sends the reply as it is now."
+    )
+    assert (told in thread.new_messages(), task.inputs) == (True, [])
+    world.reader.read_all()
+
+
+async def test_a_request_waits_until_its_files_are_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slack does not give Bob's message at once after Alice's reaction. Her request waits until the files of
+    the message are read, and then starts the task."""
+    monkeypatch.setattr(picked_files, "LOOKS", 1)
+    ts = await world.slack.post(world.bob.id, "general", "please follow the plan", files=PLAN)
+    world.slack.faults.add("conversations.replies", CallFault.SERVER_ERROR, times=3)
+    await world.slack.react(world.alice.id, "general", ts, "robot_face")
+    await world.settles()
+    for _ in range(3):
+        await world.passes(seconds=30)
+
+    [task] = world.coder.tasks
+    assert "plan.txt:\n```\nrun the tests\n```" in task.prompt
+    world.reader.read_all()
