@@ -5,6 +5,7 @@ import asyncio
 
 import pytest
 
+from taskwire.domain.text.thread_context import EarlierMessage, make_context
 from taskwire_sandbox.coder import faults
 
 from .world import CARD_SECONDS, World
@@ -93,6 +94,42 @@ async def test_new_like_this_fills_the_form_as_the_task_was(world: World) -> Non
     assert (made.row.owner.username, made.prompt) == ("bob", "fix the login")
     assert (made.row.version.template.id, made.row.workspace.latest.preset_id) == (big.id, fast.id)
     assert len(world.cards()) == 1
+
+
+@pytest.mark.parametrize("way", ["moved", "attached"])
+async def test_new_like_a_task_in_another_channel_shows_no_earlier_messages(world: World, way: str) -> None:
+    """In a private channel, Alice lets the agent have the earlier messages of the thread. Then she moves the
+    task to a public channel, or attaches it there. Its card and *New like this* have only her own words."""
+    world.slack.add_channel("secret", ["alice", "bob"], kind="private")
+    await world.slack.join(world.slack.bot_user_id, "secret")
+    root = await world.slack.post(world.bob.id, "secret", "the payroll server is 10.9.8.7")
+    before = await world.alice.mentions("with thread: fix the login", root, channel="secret")
+    await world.polls()
+    await world.passes(CARD_SECONDS)
+    task = world.coder.tasks[-1]
+    if way == "attached":
+        await world.alice.types(f"/task detach {task.name}", "secret")
+
+    thread = await world.alice.runs(f"/task attach {task.name}")
+    await world.bob.clicks(thread, "New like this")
+
+    assert "the payroll server is 10.9.8.7" in task.prompt
+    assert world.bob.dialog() == form(world, "fix the login")
+    assert thread.card().startswith("Working: fix the login. ")
+    world.alice.reads(), before.new_messages()
+
+
+async def test_a_task_that_no_thread_had_is_attached_without_earlier_messages(world: World) -> None:
+    """The prompt of Alice's task has earlier messages of a thread that this deployment does not know. She
+    attaches the task. The card's title and *New like this* have only the words before these messages."""
+    prompt = "fix the login\n\n" + make_context([EarlierMessage("Bob", "the payroll server is 10.9.8.7")])
+    world.coder.add_task("alice", prompt, name="loose")
+
+    thread = await world.alice.runs("/task attach loose")
+    await world.bob.clicks(thread, "New like this")
+
+    assert thread.card().startswith("Working: Fix the login. ")
+    assert world.bob.dialog() == form(world, "fix the login")
 
 
 async def test_new_like_a_task_whose_template_is_gone_says_so(world: World) -> None:

@@ -21,7 +21,9 @@ from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.phases import AgentLogEntry, Observation, Report
 from taskwire.domain.lifecycle.transitions import reduce
 from taskwire.domain.masking.secrets import mask_beginning
+from taskwire.domain.parsing.naming import find_words, make_replacement_title
 from taskwire.domain.text.agent_text import AgentText
+from taskwire.domain.text.thread_context import remove_context
 from taskwire.telemetry import logger
 
 # How many characters of a text are masked and stored. Messages show only a few hundred, and masking more
@@ -40,7 +42,7 @@ def observation_of(task: Task, mask: Mask) -> Observation:
     return Observation(
         task_id=TaskId(task.id),
         name=task.name,
-        title=mask_beginning(mask, task.title, LONGEST_TITLE),
+        title=make_safe_title(task, mask),
         owner_id=task.owner_id,
         owner_name=task.owner_name,
         template=task.template_display_name or task.template_name,
@@ -55,6 +57,17 @@ def observation_of(task: Task, mask: Mask) -> Observation:
         created_at=task.created_at,
         report=_find_current_report(task, mask),
     )
+
+
+def make_safe_title(task: Task, mask: Mask) -> str:
+    """Return the task's title, masked. It has nothing of the thread that the agent got with the prompt.
+
+    Coder's own title is also made from that thread, which not everybody may read who reads the title.
+    """
+    words = remove_context(task.initial_prompt)
+    if words == task.initial_prompt:
+        return mask_beginning(mask, task.title, LONGEST_TITLE)
+    return make_replacement_title(mask_beginning(mask, find_words(words), LONGEST_TITLE))
 
 
 def shorten_prompt(prompt: str) -> AgentText:

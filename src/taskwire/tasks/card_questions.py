@@ -133,14 +133,15 @@ class CardQuestions:
         """
         record = link.record
         if record.task_id is None or (MASK not in record.prompt and len(record.prompt) < LONGEST_PROMPT):
-            return record.prompt
+            return remove_context(record.prompt)
         coder = await self._people.accounts.get_client(person, record.owner_id, link)
         try:
             prompt = sanitize_for_agent((await coder.get_task(record.task_id)).initial_prompt)
         except NotFound:
             # Coder may also hide another person's task from this person's own account.
             raise UserError(*refusals.no_such_id()) from None
-        return remove_context(prompt) if record.context else prompt
+        # Also for a task that was attached or moved: its record does not say whether there are such messages.
+        return remove_context(prompt)
 
     async def show_prompt(self, requester: Requester, seen: VisibleTask) -> str:
         """Return a task's prompt for the dialog in which the person edits the prompt.

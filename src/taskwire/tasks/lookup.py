@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from taskwire.agent.observing import LONGEST_PROMPT, LONGEST_TITLE, Mask, observation_of, with_observation
+from taskwire.agent.observing import LONGEST_PROMPT, Mask, make_safe_title, observation_of, with_observation
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, PersonTokenRefused, TooLong, UnexpectedCoderAnswer
 from taskwire.coder.lists import TaskEntry
@@ -39,6 +39,7 @@ from taskwire.domain.queueing.jobs import ActVerb
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import AgentText, sanitize_for_agent
 from taskwire.domain.text.mrkdwn import fold_words
+from taskwire.domain.text.thread_context import remove_context
 from taskwire.messages import refusals, task_limits
 from taskwire.messages.cards import make_unlinked
 from taskwire.messages.task_lists import Hosts, TaskLine, get_task_text, task_row
@@ -435,10 +436,10 @@ def make_displayed_link(deps: Dependencies, seen: VisibleTask, now_ms: int) -> L
 
 
 def bare_record(task: Task, requester: Requester, mask: Mask) -> LinkRecord:
-    """Return a new record for an existing task without a thread. The record's prompt may be shortened, so it
-    is only for display."""
+    """Return a new record for an existing task without a thread. The record's prompt may be shortened, and
+    has no messages of an earlier thread, so it is only for display."""
     # Made safe before it is cut: a cut prompt that is shorter than the limit would count as the whole prompt.
-    prompt = sanitize_for_agent(task.initial_prompt[: 10 * LONGEST_PROMPT])
+    prompt = sanitize_for_agent(remove_context(task.initial_prompt[: 10 * LONGEST_PROMPT]))
     return LinkRecord(
         id=LinkId("task-" + digest(task.id)[:12]),
         channel=requester.channel,
@@ -448,7 +449,7 @@ def bare_record(task: Task, requester: Requester, mask: Mask) -> LinkRecord:
         owner_name=task.owner_name,
         prompt=AgentText(mask_beginning(mask, prompt, LONGEST_PROMPT)),
         name=task.name,
-        title=mask_beginning(mask, task.title, LONGEST_TITLE),
+        title=make_safe_title(task, mask),
         template=task.template_display_name or task.template_name,
         task_id=TaskId(task.id),
         created_at=task.created_at,

@@ -42,6 +42,7 @@ from taskwire.domain.parsing.near_misses import (
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
+from taskwire.domain.text.thread_context import remove_context
 from taskwire.messages import audit, cards, help_texts, logs, refusals, task_lists, template_lists
 from taskwire.messages.card_controls import PHASES_WITH_REPORT
 from taskwire.messages.shapes import typed_verb
@@ -330,7 +331,7 @@ class Queries:
             link = cards.make_unlinked(
                 first.observation,
                 state,
-                mask_beginning(self._deps.mask, task.initial_prompt, LONGEST_PROMPT),
+                mask_beginning(self._deps.mask, remove_context(task.initial_prompt), LONGEST_PROMPT),
             )
         else:
             link = make_displayed_link(self._deps, VisibleTask(task, seen.link), now_ms)

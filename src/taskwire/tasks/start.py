@@ -26,6 +26,7 @@ from taskwire.domain.queueing.retry_policies import CREATE_WITH_ERRORS
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import AgentText
 from taskwire.domain.text.message import Message
+from taskwire.domain.text.thread_context import remove_context
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, cards, inputs, refusals
 from taskwire.messages.blocks import begin_sentence
@@ -304,6 +305,7 @@ class TaskBinder:
 
     def _bind_task(self, link: Link, task: Task, *, is_baseline: bool, title: str = "") -> Batch:
         record = link.record
+        has_context = bool(record.context) or remove_context(task.initial_prompt) != task.initial_prompt
         record = record.model_copy(
             update={
                 "task_id": TaskId(task.id),
@@ -311,7 +313,7 @@ class TaskBinder:
                 "title": title
                 # Coder's own title is also made from the context, from files, and from the address of a
                 # message that became the prompt. So for such a task, Coder's title is not used.
-                or (record.title if record.context or begins_with_file(record.prompt) else "")
+                or (record.title if has_context or begins_with_file(record.prompt) else "")
                 or (begin_sentence(record.title) if has_own_title(record.prompt) else "")
                 or mask_beginning(self._deps.mask, task.display_name, LONGEST_TITLE)
                 or link.record.title
@@ -374,7 +376,7 @@ def _get_former_title(former: Link | None, task: Task) -> str:
     """
     return (
         former.record.title
-        if former is not None and former.record.prompt == shorten_prompt(task.initial_prompt)
+        if former is not None and former.record.prompt == shorten_prompt(remove_context(task.initial_prompt))
         else ""
     )
 
