@@ -277,3 +277,24 @@ async def test_words_beside_a_choice_are_shown_as_the_agent_gets_them(world: Wor
     ]
     assert task.inputs == [f"Bob wrote:\n> 2. release-2\n> {remark}"]
     world.alice.reads(), world.bob.reads(), world.bob.hears(), thread.new_messages()
+
+
+async def test_the_agent_gets_the_name_that_the_owner_has_read_beside_a_choice(world: World) -> None:
+    """Bob asks Alice to pass his choice on, and renames himself before she does. The agent and the thread get
+    the name that she has read."""
+    thread, task = await an_asking_agent(world)
+    await world.bob.clicks(thread, "2. release-2")
+    await world.bob.presses("Ask Alice to pass it on")
+    asked = world.alice.reads()
+    user = world.slack.workspace.user(world.bob.id)
+    user.real_name = "Alice"
+    await world.ages(seconds=600)
+    thread.new_messages()
+
+    await world.alice.presses("Pass it on")
+    await world.passes(seconds=5)
+
+    assert asked == [f"Bob asks you to pass this on to the agent of *{TITLE}*:\n> 2. release-2\n{BUTTONS}"]
+    assert task.inputs == ["Bob wrote:\n> 2. release-2"]
+    assert thread.new_messages() == ["Bob says: 2. release-2\n> 2. release-2"]
+    world.alice.reads(), world.bob.reads(), world.bob.hears()

@@ -257,7 +257,7 @@ class ReplyDecisions:
         name = await self._people.get_name(work.requester.person)
         words = inputs.question_answered(name)
         if work.author is not None:
-            words = inputs.question_answered(await self._people.find_name(work.author), name)
+            words = inputs.question_answered(await self._get_author_name(work), name)
         batch = await questions.settle_finally(
             self._deps, link, questions.CHOICES, words, Batch(), work.message_ts
         )
@@ -297,9 +297,9 @@ class ReplyDecisions:
         """Post the choice in the thread as the words of the person who chose. Queue the choice as a reply."""
         shown, updates = None, dict[str, str]()
         if work.author is not None:
-            name = await self._people.find_name(work.author)
+            name = await self._get_author_name(work)
             shown = answers.quoted_input(name, work.text)
-            updates = {} if work.is_menu else {"author_name": name or "Somebody"}
+            updates = {} if work.is_menu else {"author_name": name}
         reply = await post_quotation(
             self._deps, self._people, context, link, work.requester, work.text, shown, needs_place=False
         )
@@ -308,6 +308,11 @@ class ReplyDecisions:
             return done(batch)
         # The person chose in the Home tab and does not see the thread.
         return done(batch, (work.requester, answers.input_shown_in_thread(link)))
+
+    async def _get_author_name(self, work: Choose) -> str:
+        """Return the name that the owner has read. The author may have another name in Slack by now."""
+        # A job of an older version has no name.
+        return work.author_name or await self._people.find_name(work.author) or "Somebody"
 
 
 def _is_awaiting(reply: Reply, decision: ReplyDecision) -> bool:

@@ -314,7 +314,8 @@ class ReplyPasser:
             _append_stop(link, work, batch)
             return outcome
         if choice is not None:
-            _append_choice(link, choice.model_copy(update={"author": present.person}), work, batch)
+            passed = {"author": present.person, "author_name": offered.author_name or "Somebody"}
+            _append_choice(link, choice.model_copy(update=passed), work, batch)
             return outcome
         updates = {
             "person": work.requester.person,

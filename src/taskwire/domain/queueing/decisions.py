@@ -58,8 +58,8 @@ class Choose(Work):
     `key` is the key of the notice with the choices, `message_ts` is the notice's ts, and `number` is the
     number of the choice. `remark` is what the person wrote beside the choice, in the dialog of *Answer*.
     `text` is the text of the reply; it is empty until the buttons of the notice have been removed. `author`
-    is set if the owner passes on the choice of another person: it is that person. `is_menu` is true if the
-    agent's program accepts only the number of the choice.
+    is set if the owner passes on the choice of another person: it is that person. `author_name` is the name
+    that the owner has read. `is_menu` is true if the agent's program accepts only the number of the choice.
     """
 
     kind: Literal["choose"] = "choose"
@@ -70,6 +70,7 @@ class Choose(Work):
     remark: str = ""
     text: str = ""
     author: UserId | None = None
+    author_name: str = ""
     is_menu: bool = False
 
 
