@@ -5,6 +5,7 @@ import pytest
 from taskwire_sandbox.coder import SandboxTask
 
 from .people import Person, Thread
+from .test_channel_settings import set_channel
 from .test_connect import pastes
 from .test_revoked_tokens import connects_alices_user, revokes_alices_tokens
 from .test_suspended_in_an_outage import goes_away
@@ -252,3 +253,43 @@ async def test_a_former_owner_ends_no_share_while_coder_is_away(world: World) ->
     for person in (world.bob, carol, dave):
         person.reads(), person.hears()
     thread.new_messages()
+
+
+async def test_an_owner_who_is_not_in_the_channel_lets_nobody_there_steer(world: World) -> None:
+    """Everybody in the channel of Alice's task can steer it. Alice leaves the channel. Bob, who is in the
+    channel, cannot steer the task any more."""
+    await set_channel(world, world.alice, steerers="Everybody in this channel")
+    thread, task = await a_busy_agent(world)
+    await takes_all(world, task)
+    await world.bob.replies(thread, "add a test")
+    world.slack.workspace.channel("general").members.remove(world.alice.id)
+    await world.forgets()
+
+    await world.bob.replies(thread, "push to main")
+    await world.passes(seconds=30)
+
+    assert task.inputs == ["Bob wrote:\n> add a test"]
+    assert world.bob.reads()[-1].startswith("The agent did not get your reply: you can't steer this task.")
+    world.alice.reads(), thread.new_messages(), world.cards()
+
+
+async def test_a_suspended_owner_lets_nobody_steer(world: World) -> None:
+    """Alice shares her task with Bob. Coder suspends her account. Bob cannot steer the task until Coder
+    activates it."""
+    thread, task = await a_busy_agent(world)
+    await takes_all(world, task)
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    world.coder.suspend("alice")
+    await world.forgets()
+    await world.bob.replies(thread, "push to main")
+    await world.passes(seconds=30)
+    meanwhile = list(task.inputs)
+    world.coder.user("alice").status = "active"
+    await world.forgets()
+
+    await world.bob.replies(thread, "add a test")
+    await world.passes(seconds=30)
+
+    assert meanwhile == []
+    assert task.inputs == ["Bob wrote:\n> add a test"]
+    world.alice.reads(), world.bob.reads(), world.bob.hears(), thread.new_messages()

@@ -281,12 +281,12 @@ class People:
 
     async def is_shared_with(self, person: UserId, link: Link) -> bool:
         """Return whether the owner shares the task with the person, directly or by a user group, and whether
-        this counts (`do_shares_count`)."""
+        this counts (`can_owner_let_in`)."""
         is_named = person in link.shares or await self._is_in_groups(person, link.shares)
-        return is_named and await self.do_shares_count(get_owner(link.record))
+        return is_named and await self.can_owner_let_in(get_owner(link.record))
 
-    async def do_shares_count(self, owner: LinkOwner) -> bool:
-        """Return whether a task's shares count: its stored owner may use the bot, and has its Coder user.
+    async def can_owner_let_in(self, owner: LinkOwner) -> bool:
+        """Return whether the task's owner may let others steer it: may use the bot, and has its Coder user.
 
         If Coder does not say now which user the owner has, nobody else may have the task's.
         """
@@ -294,6 +294,8 @@ class People:
             return await self.can_owner_act(owner.person)
         try:
             return (await self.get_account(owner.person)).id == owner.user_id
+        except Suspended:
+            return False
         except (UserError, OutsideError):
             if not await self.can_owner_act(owner.person):
                 return False
@@ -335,30 +337,27 @@ class People:
         return bool(await self.directory.list_groups_of(person, [each for each in shares if is_group(each)]))
 
     async def _may_steer_by_channel(self, person: UserId, link: Link) -> bool:
-        """Return whether the person is in the channel and the channel's settings let its people steer."""
-        is_open = await self.is_open_to_channel(link)
-        return is_open and await self.directory.is_member(person, link.record.channel)
+        """Return whether the person and the owner are in the channel, and it lets everybody there steer."""
+        there, is_open = (person, link.record.owner_slack or person), await self.is_open_to_channel(link)
+        return is_open and all([await self.directory.is_member(each, link.record.channel) for each in there])
 
     async def is_open_to_channel(self, link: Link) -> bool:
         """Return whether the channel's settings let everybody in the channel steer this task.
 
-        They count only while the owner may use the bot, and only for a task with a thread in the channel.
+        They count only for a task with a thread there, and while the owner may let others in.
         """
         settings = await self._deps.channel_settings.get(link.record.channel)
         is_open = link.record.thread_ts is not None and settings.lets_everybody_steer(link.record.made_at)
-        return is_open and await self.can_owner_act(link.record.owner_slack)
+        return is_open and await self.can_owner_let_in(get_owner(link.record))
 
     async def list_shared_links(self, person: UserId) -> frozenset[LinkId]:
-        """List the links of the tasks that are shared with this person, directly or by a user group.
-
-        Leave out the tasks whose shares do not count now.
-        """
+        """List the links of the tasks that are shared with this person or their groups, if this counts."""
         shared = await self._deps.links.list_shares()
         wanted = {each for shares in shared.values() for each in shares if is_group(each)}
         own = await self.directory.list_groups_of(person, wanted) | {str(person)}
         found = [link for link, shares in shared.items() if own & set(shares)]
         owners = await self._deps.links.list_owners(found) if found else {}
-        active = {each for each in set(owners.values()) if await self.do_shares_count(each)}
+        active = {each for each in set(owners.values()) if await self.can_owner_let_in(each)}
         return frozenset(link for link in found if owners.get(link) in active)
 
     async def require_right_to(

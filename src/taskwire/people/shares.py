@@ -62,8 +62,8 @@ class Shares:
         self._people = people
 
     async def describe_in_force(self, link: Link, *, is_for_all: bool = False) -> str:
-        """Like `describe`, but empty while no share counts (`People.do_shares_count`)."""
-        counts = bool(link.shares) and await self._people.do_shares_count(get_owner(link.record))
+        """Like `describe`, but empty while no share counts (`People.can_owner_let_in`)."""
+        counts = bool(link.shares) and await self._people.can_owner_let_in(get_owner(link.record))
         return await self.describe(link, is_for_all=is_for_all) if counts else ""
 
     async def describe(self, link: Link, *, is_for_all: bool = False) -> str:
