@@ -103,3 +103,11 @@ def not_owner_to_attach(name: str) -> Refusal:
 def not_in_channel_with_settings(channel: str) -> Refusal:
     """Say that the person or the bot is not in the channel, so the person can't change its settings."""
     return (f"We must both be in <#{channel}> to change its settings.", "Join it and invite me.")
+
+
+def channel_not_told(channel: str) -> Refusal:
+    """Say that not everybody may steer in a channel where the bot cannot say so, so nothing was saved."""
+    return (
+        f"I can't post in <#{channel}>, so I can't say there that everybody can steer.",
+        "The channel's settings were not saved. Invite me with `/invite @Taskwire`, then save again.",
+    )

@@ -4,10 +4,11 @@ The dialog also has the person's own settings, which `home/preferences.py` saves
 dialog has only the person's own settings.
 
 A full member of the workspace may change the settings of each channel that they are in. Only the person who
-saves the settings is told about the change. There is one exception: if everybody in the channel may now
-steer, a message in the channel says so. They may steer only in threads that begin afterwards, because the
-owners of earlier tasks have not agreed to it. If two people save at once, the later change replaces the
-earlier change.
+saves the settings is told about the change. There is one exception: who may steer. Before it is saved that
+everybody in the channel may steer, a message in the channel says so; if Slack refuses the message, nothing is
+saved. They may steer only in threads that begin afterwards, because the owners of earlier tasks have not
+agreed to it. When this right ends, the channel is told after that. If two people save at once, the later
+change replaces the earlier change.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.person_jobs import SaveChannelSettings, TellChannel
 from taskwire.domain.queueing.queues import channel_messages
 from taskwire.domain.requester import Requester
-from taskwire.domain.text.message import View
+from taskwire.domain.text.message import Message, View
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, missing_rights, refusals, settings_form
 from taskwire.messages.forms import TemplateChoice
@@ -136,22 +137,30 @@ class ChannelSettingsSaver:
 
     async def _save(self, work: SaveChannelSettings, context: JobContext) -> Outcome:
         requester = work.requester
-        await require_member(self._people, requester)
+        # If the channel may have been told already, everything was checked before that.
+        was_telling = context.is_outcome_unknown
+        if not was_telling:
+            await require_member(self._people, requester)
         before = await self._deps.channel_settings.get(requester.channel)
-        # The time of saving, and not of the request: a request may wait while other people start tasks.
         now = work.settings.replacing(before, ts_of(self._deps.slack.now()))
-        if now == before:
+        if now == before and not was_telling:
             context.audit.is_nothing()
             said = answers.own_settings_saved(work.own) if work.own else answers.settings_unchanged()
             return done(None, (requester, said))
-        await self._require_fallback_there(requester.channel, now.fallback)
+        if not was_telling:
+            await self._require_fallback_there(requester.channel, now.fallback)
+        opens = now.steerers == "channel" and before.steerers != "channel"
+        if opens or was_telling:
+            await self._tell_first(requester, context)
+            # The right begins now: the request may have waited while other people started tasks.
+            now = work.settings.replacing(before, ts_of(self._deps.slack.now()))
         batch = self._deps.channel_settings.write(Batch(), requester.channel, now)
         if before.with_rules(self._deps.rules, None) != now.with_rules(self._deps.rules, None):
             await self._look_again(requester.channel, context.now_ms, batch)
         if now.steerers != before.steerers:
             await self._draw_again(requester.channel, batch)
-            by_name = await self._people.find_name(requester.person)
-            message = answers.channel_may_steer(by_name, is_everybody=now.steerers == "channel")
+        if now.steerers != before.steerers and not opens:
+            message = await self._make_message(requester, is_everybody=False)
             tell = Job(
                 id=f"steerers:{context.job.id}", work=TellChannel(channel=requester.channel, message=message)
             )
@@ -165,14 +174,30 @@ class ChannelSettingsSaver:
         )
         return done(batch, (requester, answers.settings_saved(requester.channel, work.own)))
 
+    async def _make_message(self, requester: Requester, *, is_everybody: bool) -> Message:
+        by_name = await self._people.find_name(requester.person)
+        return answers.channel_may_steer(by_name, is_everybody=is_everybody)
+
+    async def _tell_first(self, requester: Requester, context: JobContext) -> None:
+        """Post in the channel that everybody there may steer, before that is saved.
+
+        Raise UserError if Slack refuses the message: nobody may steer before the channel can know it.
+        """
+        channel, message = requester.channel, await self._make_message(requester, is_everybody=True)
+        meta, place = Metadata(id=f"{channel}:{context.job.id}", kind="answer"), _place_of(channel)
+        try:
+            await post_once(self._deps, context, place, channel, None, message, meta)
+        except (ChannelProblem, MessageGone):
+            raise UserError(*missing_rights.channel_not_told(channel), reason="cannot_post") from None
+
     async def tell_channel(self, context: JobContext) -> Outcome:
-        """Post the message that everybody in the channel may now steer.
+        """Post the message that only owners, and people with a share, may steer from now on.
 
         If Slack refuses the message, for example in an archived channel, drop it.
         """
         work = context.work(TellChannel)
         meta = Metadata(id=f"{work.channel}:{context.job.id}", kind="answer")
-        place = LinkId(f"channel_messages:{work.channel}")
+        place = _place_of(work.channel)
         try:
             await post_once(self._deps, context, place, work.channel, None, work.message, meta)
         except (ChannelProblem, MessageGone) as problem:
@@ -214,6 +239,10 @@ class ChannelSettingsSaver:
         links = (await self._deps.links.list_open()).values()
         places = await self._deps.links.list_channels(links)
         return [link for link, each in places.items() if each == channel]
+
+
+def _place_of(channel: ChannelId) -> LinkId:
+    return LinkId(f"channel_messages:{channel}")
 
 
 async def require_member(people: People, requester: Requester) -> None:
