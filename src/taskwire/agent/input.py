@@ -175,12 +175,25 @@ class AgentInput:
     async def get_text(self, reply: Reply) -> AgentText:
         """Return the reply's text as its author saw it, without the mention of the bot.
 
-        If another person has decided to send the reply, return the text that the other person saw.
+        If another person has decided to send the reply, return the text that the other person saw. Mentioned
+        people and channels have the names that they had when the reply was admitted.
         """
         if (known := _find_known_text(reply)) is not None:
             return known
         raw = self.get_plain(reply)
         return replies.to_agent_text(raw, await self.list_names(raw))
+
+    async def fix_names(self, reply: Reply) -> AgentText:
+        """Return the reply's text with the present names of the people and channels that it mentions.
+
+        Return an empty text if it mentions none, or if Slack does not give all of the names now.
+        """
+        if _find_known_text(reply) is not None:
+            return reply.shown_text
+        raw = self.get_plain(reply)
+        names = await self.list_names(raw)
+        known = (*names.users.values(), *names.channels.values())
+        return replies.to_agent_text(raw, names) if known and all(known) else AgentText("")
 
     def get_plain(self, reply: Reply) -> str:
         """Return a message's text as Markdown, without the mention of the bot.

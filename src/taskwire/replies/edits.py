@@ -155,7 +155,7 @@ class ReplyEdits:
     async def _change_waiting(self, link: Link, job_id: str, old: Reply, work: ReplyChanged) -> Batch:
         if work.new_input is None:
             return await self._finish_deletion(link, old, Batch().drop(to_coder(link.id), job_id))
-        new = _with_new_text(old, work.new_input)
+        new = await self._replace_text(old, work.new_input)
         delay_ms = int(ASKED_REPLY_SECONDS * 1000) if new.question else 0
         job = Job(id=job_id, work=new)
         batch = Batch().append(
@@ -168,7 +168,7 @@ class ReplyEdits:
             return await self._finish_deletion(
                 link, old, self._deps.writes.drop_held(Batch(), link.id, job_id)
             )
-        new = _with_new_text(old, work.new_input)
+        new = await self._replace_text(old, work.new_input)
         batch = self._deps.writes.replace_held(Batch(), link.id, Job(id=job_id, work=new), _score_of(new))
         return _settle_files_question(link, old, new, batch)
 
@@ -186,7 +186,14 @@ class ReplyEdits:
                 # too.
                 settle_reply(link, old, "deleted", batch)
             return show_receipt(link.id, work.ts, "none", batch)
-        return self._deps.writes.keep_reply(Batch(), link.id, job_id, _with_new_text(old, work.new_input))
+        new = await self._replace_text(old, work.new_input)
+        return self._deps.writes.keep_reply(Batch(), link.id, job_id, new)
+
+    async def _replace_text(self, old: Reply, now: Reply) -> Reply:
+        """Return the old reply with the new text, and with fixed names if it is admitted already."""
+        new = _with_new_text(old, now)
+        shown = await self._agent_input.fix_names(new) if new.is_admitted else new.shown_text
+        return new.model_copy(update={"shown_text": shown})
 
     async def _tell_change_while_unknown(self, link: Link, work: ReplyChanged, batch: Batch) -> Batch:
         """Post a message in the thread: the agent may have the text from before the change.
@@ -270,6 +277,7 @@ def _with_new_text(old: Reply, now: Reply) -> Reply:
         "text": now.text,
         "blocks": now.blocks,
         "files": now.files,
+        "shown_text": now.shown_text,
         "barred": old.barred or now.barred,
         "is_out_of_place": old.is_out_of_place or now.is_out_of_place,
     }

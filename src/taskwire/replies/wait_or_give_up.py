@@ -104,7 +104,9 @@ class ReplyOutcomes:
     async def admit(self, reply_job: ReplyJob) -> Outcome:
         """Queue the reply in its order among the other replies, because its author may steer the task."""
         link, reply = reply_job.link, reply_job.reply
-        job = reply_job.context.job.with_work(is_admitted=True)
+        # A name that somebody changes while the reply waits must not get into its author's words.
+        shown = await self._agent_input.fix_names(reply)
+        job = reply_job.context.job.with_work(is_admitted=True, shown_text=shown)
         batch = Batch().append(to_coder(link.id), job, score=input_score(reply.ts))
         self._deps.notes.keep_in(batch, "1", STEERER, link.id, reply.person, ttl_ms=STEERER_TTL_MS)
         if await has_earlier_waiting_reply(self._deps, link, reply):

@@ -172,8 +172,8 @@ class Reply(Work):
     # If another person sends the message: the hashes of the files' contents as that person could read them.
     # The hash of a file that is no text is empty.
     file_hashes: tuple[str, ...] = ()
-    # If somebody else sends the reply for its author (`pass_on`): the text that this person was shown. The
-    # people and channels that the message mentions may have other names when the agent gets it.
+    # The text with the names that the mentioned people and channels had when the reply was admitted, or was
+    # shown to the person who passes it on (`pass_on`). They may have other names when the agent gets it.
     shown_text: AgentText = AgentText("")
     # Whether the author used `/task send` and did not write in the thread.
     is_from_command: bool = False

@@ -39,6 +39,8 @@ _LIVE_TOKEN = re.compile(r"<(?=@[A-Z0-9]{2}|!(?:here|channel|everyone|group|subt
 _LIVE_WORD = re.compile(r"@(?<!\w@)(?=(?:here|channel|everyone)\b)", re.IGNORECASE)
 # The name of an emoji between colons.
 _EMOJI_NAME = re.compile(r":(?=[A-Za-z0-9_+'-]{1,100}:)")
+# In characters, as in Slack. The name of a person or channel that a text mentions is cut after this many.
+LONGEST_MENTIONED_NAME = 80
 # The placeholders in Slack's formats of dates, and how a date is written in UTC in place of each.
 _PLACEHOLDER = re.compile(r"\{([a-z_]*)\}")
 _DAY, _TIME = "%Y-%m-%d", "%H:%M UTC"
@@ -222,18 +224,24 @@ def _seen(token: str, names: Names) -> str:
     target, _, label = token[1:-1].partition("|")
     label = unescape(label)
     if target.startswith("@") and target[1:].isalnum():
-        return "@" + (names.users.get(target[1:]) or label.removeprefix("@") or target[1:])
+        return "@" + _fit_name(names.users.get(target[1:]) or label.removeprefix("@") or target[1:])
     if target.startswith("#") and target[1:].isalnum():
-        return "#" + (names.channels.get(target[1:]) or label.removeprefix("#") or target[1:])
+        return "#" + _fit_name(names.channels.get(target[1:]) or label.removeprefix("#") or target[1:])
     if target.startswith("!"):
         return _special(target[1:], label, names) or token
     return _link(unescape(target), label) if _ADDRESS.match(target) else token
 
 
+def _fit_name(name: str) -> str:
+    """Return a name on one short line. People choose their names, which stand in other people's words."""
+    flat = " ".join(name.split())
+    return flat if len(flat) <= LONGEST_MENTIONED_NAME else flat[: LONGEST_MENTIONED_NAME - 1] + "…"
+
+
 def _special(target: str, label: str, names: Names) -> str:
     if target.startswith("subteam^"):
         group = target.split("^")[1]
-        return "@" + (names.groups.get(group) or label.removeprefix("@") or group)
+        return "@" + _fit_name(names.groups.get(group) or label.removeprefix("@") or group)
     if target in ("here", "channel", "everyone", "group"):
         return "@" + target
     if target.startswith("date^"):
