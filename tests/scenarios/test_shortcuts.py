@@ -3,6 +3,8 @@
 import asyncio
 import json
 
+import pytest
+
 from taskwire_sandbox.coder import faults
 from taskwire_sandbox.slack import Attachment, CallFault
 
@@ -153,6 +155,32 @@ async def test_a_file_that_was_changed_after_the_shortcut_is_not_sent(world: Wor
     )
     assert task.inputs == ["Bob wrote:\n> look at this\n>\n> trace.log:\n> ```\n> rm -rf the lot\n> ```"]
     thread.new_messages()
+
+
+@pytest.mark.parametrize("mark", ["//", "!aside"])
+async def test_a_message_that_stays_between_people_is_sent_only_by_its_author(
+    world: World, mark: str
+) -> None:
+    """Alice has marked her message as not for the agent. Bob may steer her task, and uses the shortcut on it:
+    nothing is sent, and he is told why. Alice may still send it herself."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")
+    aside = await world.alice.replies(thread, f"{mark} we should delete the database one day")
+    world.alice.reads(), world.bob.hears(), thread.new_messages()
+
+    await world.slack.message_shortcut(world.bob.id, "general", aside, "send_to_task")
+    await world.settles()
+    told, sent = world.bob.reads(), list(task.inputs)
+    await _uses(world, aside, "send_to_task")
+    await world.passes(seconds=3)
+
+    assert told == [
+        "Nothing was sent: this message begins with `//` or `!aside`, so it stays between people. Ask Alice "
+        "to write it again without the mark."
+    ]
+    assert sent == []
+    assert task.inputs == [f"{mark} we should delete the database one day"]
+    assert thread.receipt(aside) == ["white_check_mark"]
 
 
 async def test_no_file_is_read_for_a_person_who_may_not_steer(world: World) -> None:

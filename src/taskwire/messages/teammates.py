@@ -183,6 +183,15 @@ def too_many_asked(link: Link, most: int) -> Refusal:
     )
 
 
+def stays_between_people(author: str) -> Refusal:
+    """Say that a message was not sent, because `author` has marked it as not for the agent."""
+    named = escape_line(author, 60) or "its author"
+    return (
+        "Nothing was sent: this message begins with `//` or `!aside`, so it stays between people.",
+        f"Ask {named} to write it again without the mark.",
+    )
+
+
 def was_decided(by_name: str, *, was_passed: bool, is_choice: bool = False) -> Message:
     """Tell the author of a reply what `by_name`, the owner or an administrator, has decided about it.
 

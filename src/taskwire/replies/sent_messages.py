@@ -2,19 +2,24 @@
 
 The person who uses the shortcut must be allowed to steer the task. If another person wrote the message, the
 agent gets the author's name. If the author changes a file of the message after the shortcut was used, the
-message is not sent. A message that the agent already has, or that already waits for the agent, is not sent
-again. If the owner was asked to pass the message on, the shortcut has done that too.
+message is not sent. A message that begins with `//` can be sent only by its author. A message that the agent
+already has, or that already waits for the agent, is not sent again. If the owner was asked to pass the
+message on, the shortcut has done that too.
 """
 
+import json
 from functools import partial
+from typing import cast
 
 from taskwire.agent.input import AgentInput
 from taskwire.agent.picked_files import PickedFiles
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.parsing import replies
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply, SendToTask
 from taskwire.domain.queueing.queues import no_agent_score, to_coder
+from taskwire.domain.text.message import Block
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question, retry
 from taskwire.messages import answers, refusals, teammates
 from taskwire.outbox.enqueue import show_receipt
@@ -48,6 +53,7 @@ class MessageSender:
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
         await self._people.require_right_to("send", work.requester, link)
+        await self._require_for_agent(work)
         if work.files and not work.file_hashes and work.author != work.requester.person:
             hashes = await self._picked_files.get_hashes(context, work.requester, work.ts, work.files)
             return retry(0, context.job.with_work(file_hashes=hashes))
@@ -73,6 +79,17 @@ class MessageSender:
         self._deps.writes.add_taken(batch, link.id, work.ts)
         show_receipt(link.id, work.ts, "taken", batch)
         return await self._settle_offer(link, work, job_id, batch)
+
+    async def _require_for_agent(self, work: SendToTask) -> None:
+        """Raise UserError if another person has marked the message as not for the agent.
+
+        The author may send their own message in spite of its mark.
+        """
+        if work.author is None or work.author == work.requester.person:
+            return
+        blocks = cast("list[Block]", json.loads(work.blocks)) if work.blocks else []
+        if replies.begins_with_aside_mark(work.text, self._deps.bot.bot_user_id, blocks):
+            raise UserError(*teammates.stays_between_people(await self._people.find_name(work.author)))
 
     async def _settle_offer(self, link: Link, work: SendToTask, job_id: str, batch: Batch) -> Outcome:
         """Settle the question whether this message is passed on, so that the agent does not get it twice."""

@@ -149,6 +149,11 @@ def is_addressed(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> bool:
     )
 
 
+def begins_with_aside_mark(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> bool:
+    """Return whether a message begins with `//` or `!aside`, so its author keeps it from the agent."""
+    return _ASIDE.match(remove_bot_mention(text, bot, blocks)) is not None
+
+
 def begins_with_shell_mark(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> bool:
     """Return whether a message begins with `!`, or with a mention of the bot and then `!`."""
     return is_shell_command(to_agent_text(remove_bot_mention(text, bot, blocks)))
