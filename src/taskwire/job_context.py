@@ -191,7 +191,7 @@ class JobContext:
         work = self.job.work
         return work.link if isinstance(work, ReadThread) else get_link_id(self.lease.name)
 
-    def update_work(self, **changes: str | int) -> None:
+    def update_work(self, **changes: object) -> None:
         """Change these fields of the job's work for its later tries."""
         self.lease = replace(self.lease, job=self.job.with_work(**changes))
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 HISTORY = "channels:history groups:history im:history mpim:history"
 READ_CONVERSATIONS = "channels:read groups:read im:read mpim:read"
-FILE = "files[].id files[].name files[].size files[].mimetype files[].url_private files[].permalink"
+FILE = (
+    "files[].id files[].name files[].user files[].size files[].mimetype files[].url_private files[].permalink"
+)
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ class AgentInput:
         refused, changed = [], []
         for number, file in enumerate(reply.files):
             content = await self._find_content(file)
-            if reply.file_hashes and reply.file_hashes[number] != _hash(content):
+            if reply.file_hashes and reply.file_hashes[number : number + 1] != (_hash(content),):
                 changed.append(file.name)
             if content is None:
                 refused.append(file.name)
@@ -151,6 +151,15 @@ class AgentInput:
     async def hash_files(self, files: Sequence[FileRef]) -> tuple[str, ...]:
         """Return, for each file, a hash of its present content; empty if the agent cannot get the file."""
         return tuple(each.hash for each in await self.read_files(files))
+
+    async def with_file_hashes(self, reply: Reply) -> Reply:
+        """Return the reply with hashes of its files, if another person can change one of them.
+
+        Call this before the reply can wait: what its author has read is sent, or nothing.
+        """
+        if reply.file_hashes or has_only_own_files(reply.person, reply.files):
+            return reply
+        return reply.model_copy(update={"file_hashes": await self.hash_files(reply.files)})
 
     async def read_files(self, files: Sequence[FileRef]) -> tuple[ReadFile, ...]:
         """Return the present content of each file."""
@@ -225,6 +234,11 @@ class AgentInput:
             users={each: await directory.find_shown_name(UserId(each)) for each in people},
             channels={each: await directory.find_channel_name(ChannelId(each)) for each in channels},
         )
+
+
+def has_only_own_files(author: UserId | None, files: Sequence[FileRef]) -> bool:
+    """Return whether the author of a message has uploaded all of its files: then nobody else can edit one."""
+    return all(file.uploader_id == author for file in files)
 
 
 def get_display_text_without_names(deps: Dependencies, reply: Reply) -> str:

@@ -1,9 +1,10 @@
-"""Stores the hashes of the files of a message that a person has picked, as soon as the person has picked it.
+"""Stores the hashes of the files of a message that a person has picked, or has written with another one's
+file, as soon as the person has done so.
 
 A person picks a message by the reaction that starts a task, or by *Send to its task*. The request may wait
-behind others for hours, and the message's author can change the files meanwhile. So a second job, in a queue
-of its own, reads the files at once. The request gets the hashes from here, and compares them with the files
-when it is carried out.
+behind others for hours, and the person who has uploaded a file can change it meanwhile. So a second job, in a
+queue of its own, reads the files at once. The request gets the hashes from here, and compares them with the
+files when it is carried out.
 """
 
 import asyncio

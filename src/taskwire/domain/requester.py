@@ -53,6 +53,8 @@ class FileRef(SealedModel):
     mimetype: Readable = ""
     # The page on which people open the file.
     permalink: str = ""
+    # The id of the person who has uploaded the file, and can change it. Another person can share it too.
+    uploader_id: Readable = ""
 
 
 class EarlierMessages(SealedModel):

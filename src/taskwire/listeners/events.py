@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp
 
+from taskwire.agent.input import has_only_own_files
 from taskwire.agent.picked_files import read_files_at_once
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import UserId
@@ -304,6 +305,8 @@ class Events:
         score: int | Literal["next"] = FIRST_IN_INTAKE if is_first else "next"
         job = Job(id=f"message:{message.delivery}", work=work)
         batch = Batch().append(intake(message.person), job, score=score)
+        if not has_only_own_files(message.person, message.files):
+            read_files_at_once(requester, message.ts, message.channel, batch)
         user_limit = limit_of_verb("", message.person, message.ts, Batch(), Batch())
         claim = await self._ingress.count_claim(
             kind, self._inbox.claim("message", message.delivery, batch, user_limit), message.ts

@@ -12,6 +12,7 @@ from typing import Final
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
+from taskwire.agent.input import has_only_own_files
 from taskwire.agent.picked_files import read_files_at_once
 from taskwire.domain.ids import ThreadRef, moment_of
 from taskwire.domain.queueing.jobs import Job, SendToTask
@@ -121,7 +122,8 @@ class Shortcuts:
         is_new = is_in_thread and moment_of(requester.at) - moment_of(message.ts) < NEW_MESSAGE
         looks = LINK_LOOKS if is_new else 1
         limit = limit_of_picked(requester.person, requester.at)
-        if message.files and message.person != requester.person:
+        is_own = message.person == requester.person and has_only_own_files(message.person, message.files)
+        if message.files and not is_own:
             read_files_at_once(requester, message.ts, CLAIMED_LINK, batch, claimed_in=thread)
         said = await self._claim(f"shortcut:{used.delivery}", thread, batch, limit, looks)
         await ack()

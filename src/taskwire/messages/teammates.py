@@ -273,7 +273,7 @@ def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
     `is_changed` is true if the author has changed the reply since the owner was asked.
     """
     shown = escape_line(asked.name, 60) or "Somebody"
-    named = ", ".join(f"`{escape_line(file.replace('`', ''), 60)}`" for file in asked.files)
+    named = _list_files(asked.files)
     having = f" with {named}" if named else ""
     words = f"{shown} asks you to pass this on to the agent of {bold_title(asked.link)}{having}:"
     if asked.is_stop:
@@ -445,11 +445,20 @@ def decided_before(name: str, at: datetime, *, was_passed: bool) -> Message:
 def files_changed(name: str, files: Sequence[str]) -> Message:
     """Say that files were changed after another person passed a reply on, so nothing was sent."""
     author = escape_line(name, 60) or "Somebody"
-    named = ", ".join(f"`{escape_line(file.replace('`', ''), 60)}`" for file in files)
     return statement(
-        f"Nothing was sent: {author} changed {named} before the agent could get it. *Send to its task* in "
-        "the message's menu sends the reply as it is now."
+        f"Nothing was sent: {author} changed {_list_files(files)} before the agent could get it. "
+        "*Send to its task* in the message's menu sends the reply as it is now."
     )
+
+
+def shared_files_changed(files: Sequence[str]) -> Refusal:
+    """Say that a message does not become a task, because somebody has changed the files in it."""
+    words = f"Somebody changed {_list_files(files)} after you shared it, so nothing was created."
+    return (words, "Write it again.")
+
+
+def _list_files(files: Sequence[str]) -> str:
+    return ", ".join(f"`{escape_line(file.replace('`', ''), 60)}`" for file in files)
 
 
 def edited_after_passing_on(name: str, text: str) -> Message:

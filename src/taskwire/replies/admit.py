@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from taskwire.agent.input import has_only_own_files
+from taskwire.agent.picked_files import read_files_at_once
 from taskwire.dependencies import Dependencies
 from taskwire.domain.allowed import Barred
 from taskwire.domain.ids import LinkId, ThreadRef, Ts, UserId
@@ -321,6 +323,8 @@ class ReplyReceiver:
         job = Job(id=f"{REPLY_ID_PREFIX}{message.ts}", work=self._make_reply(message, was_away=was_away))
         where = _get_thread(message)
         batch.append(to_coder(CLAIMED_LINK), job, score=no_agent_score(message.ts), claimed_in=where)
+        if not has_only_own_files(message.person, message.files):
+            read_files_at_once(self._make_requester(message), message.ts, CLAIMED_LINK, batch, where)
         receipt = Job(id=f"receipt:{message.ts}", work=Receipt(ts=message.ts, state="taken"))
         return batch.append(
             receipts(CLAIMED_LINK), receipt, score="due", delay_ms=RECEIPT_DELAY_MS, claimed_in=where

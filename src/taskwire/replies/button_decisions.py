@@ -186,7 +186,8 @@ class ReplyDecisions:
             )
         for job_id, reply in to_send:
             updates = {"question_id": question_id, "question_outcome": sending.then}
-            job = _make_confirmed_job(job_id, reply.model_copy(update=updates))
+            hashed = await self._agent_input.with_file_hashes(reply)
+            job = _make_confirmed_job(job_id, hashed.model_copy(update=updates))
             batch.append(to_coder(link.id), job, score=input_score(reply.ts))
         await questions.settle_empty_hold(self._deps, link, work.job, batch)
         if question_id != work.job:

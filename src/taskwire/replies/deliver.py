@@ -80,7 +80,7 @@ class ReplySender:
         self._deps = deps
         self._people = people
         self._agent_input = agent_input
-        self._outcomes = ReplyOutcomes(deps, agent_input)
+        self._outcomes = ReplyOutcomes(deps, people, agent_input)
         self._reconciler = Reconciler(deps, self._outcomes)
         quotas = Quotas(deps, people)
         self._deliverer = ReplyDeliverer(deps, quotas, agent_input, self._outcomes, self._reconciler)

@@ -190,10 +190,12 @@ class ReplyEdits:
         return self._deps.writes.keep_reply(Batch(), link.id, job_id, new)
 
     async def _replace_text(self, old: Reply, now: Reply) -> Reply:
-        """Return the old reply with the new text, and with fixed names if it is admitted already."""
+        """Return the old reply with the new text. If it is admitted, its names and files are fixed."""
         new = _with_new_text(old, now)
-        shown = await self._agent_input.fix_names(new) if new.is_admitted else new.shown_text
-        return new.model_copy(update={"shown_text": shown})
+        if not new.is_admitted:
+            return new
+        new = await self._agent_input.with_file_hashes(new)
+        return new.model_copy(update={"shown_text": await self._agent_input.fix_names(new)})
 
     async def _tell_change_while_unknown(self, link: Link, work: ReplyChanged, batch: Batch) -> Batch:
         """Post a message in the thread: the agent may have the text from before the change.
@@ -271,12 +273,16 @@ def _settle_files_question(link: Link, old: Reply, new: Reply, batch: Batch) -> 
 def _with_new_text(old: Reply, now: Reply) -> Reply:
     """Return the old reply with the text and the files of the new reply.
 
-    If the author might not write one of them when it arrived, the agent gets neither.
+    If the author might not write one of them when it arrived, the agent gets neither. A file that the reply
+    had before counts with what it said then.
     """
+    known = {file.id: each for file, each in zip(old.files, old.file_hashes, strict=False)}
+    hashes = tuple(known[file.id] for file in now.files if file.id in known)
     words = {
         "text": now.text,
         "blocks": now.blocks,
         "files": now.files,
+        "file_hashes": hashes if len(hashes) == len(now.files) else (),
         "shown_text": now.shown_text,
         "barred": old.barred or now.barred,
         "is_out_of_place": old.is_out_of_place or now.is_out_of_place,

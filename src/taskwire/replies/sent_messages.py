@@ -11,7 +11,7 @@ import json
 from functools import partial
 from typing import cast
 
-from taskwire.agent.input import AgentInput
+from taskwire.agent.input import AgentInput, has_only_own_files
 from taskwire.agent.picked_files import PickedFiles
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
@@ -54,7 +54,8 @@ class MessageSender:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
         await self._people.require_right_to("send", work.requester, link)
         await self._require_for_agent(work)
-        if work.files and not work.file_hashes and work.author != work.requester.person:
+        is_own = work.author == work.requester.person and has_only_own_files(work.author, work.files)
+        if work.files and not work.file_hashes and not is_own:
             hashes = await self._picked_files.get_hashes(context, work.requester, work.ts, work.files)
             return retry(0, context.job.with_work(file_hashes=hashes))
         job_id = f"{REPLY_ID_PREFIX}{work.ts}"

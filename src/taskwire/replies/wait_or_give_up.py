@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from taskwire.agent.input import AgentInput
+from taskwire.agent.input import AgentInput, has_only_own_files
+from taskwire.agent.picked_files import PickedFiles
 from taskwire.coder.models import TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
@@ -22,6 +23,7 @@ from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.queueing.jobs import ApplyEvent, Job, Reply
 from taskwire.domain.queueing.queues import input_score, to_coder, to_thread
 from taskwire.domain.queueing.retry_policies import ASKED_REPLY_SECONDS, REPLY_RETRIES
+from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.job_context import JobContext, Outcome, done, retry
 from taskwire.messages import inputs
@@ -37,6 +39,7 @@ from taskwire.outbox.questions import (
     settle_reply,
 )
 from taskwire.outbox.tell_once import record_unless_told
+from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import STEERER, STEERER_TTL_MS
 from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRateLimited, SlackTrouble
@@ -80,9 +83,10 @@ class ReplyJob(NamedTuple):
 class ReplyOutcomes:
     """Makes the outcomes of a reply."""
 
-    def __init__(self, deps: Dependencies, agent_input: AgentInput) -> None:
+    def __init__(self, deps: Dependencies, people: People, agent_input: AgentInput) -> None:
         self._deps = deps
         self._agent_input = agent_input
+        self._picked_files = PickedFiles(deps, people, agent_input)
 
     async def fail_without_task(self, reply_job: ReplyJob) -> Outcome:
         """Mark the reply as failed, because the thread has lost its task.
@@ -104,6 +108,7 @@ class ReplyOutcomes:
     async def admit(self, reply_job: ReplyJob) -> Outcome:
         """Queue the reply in its order among the other replies, because its author may steer the task."""
         link, reply = reply_job.link, reply_job.reply
+        await self._keep_file_hashes(reply_job)
         # A name that somebody changes while the reply waits must not get into its author's words.
         shown = await self._agent_input.fix_names(reply)
         job = reply_job.context.job.with_work(is_admitted=True, shown_text=shown)
@@ -263,6 +268,15 @@ class ReplyOutcomes:
         """Let the receipts show that the replies wait, because Coder refuses the account."""
         if reply_job.context.lease.trouble != "refused":
             await self._deps.queues.write(await self._show_waiting(reply_job))
+
+    async def _keep_file_hashes(self, reply_job: ReplyJob) -> None:
+        """Add to the reply what its files said when it arrived, if another person can change one of them."""
+        context, link, reply = reply_job
+        if reply.file_hashes or has_only_own_files(reply.person, reply.files):
+            return
+        author = Requester(person=reply.person, channel=link.record.channel, at=reply.ts)
+        hashes = await self._picked_files.get_hashes(context, author, reply.ts, reply.files)
+        context.update_work(file_hashes=hashes)
 
     async def show_waiting_for_agent_place(self, reply_job: ReplyJob) -> None:
         """Let the receipts show that the replies wait, because too many jobs are in calls to agents."""

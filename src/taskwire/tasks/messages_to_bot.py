@@ -11,7 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from taskwire.agent.input import AgentInput, require_fits
+from taskwire.agent.input import AgentInput, has_only_own_files, require_fits
+from taskwire.agent.picked_files import PickedFiles
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, UserError
@@ -27,8 +28,8 @@ from taskwire.domain.queueing.requests import intake_score, make_work
 from taskwire.domain.requester import EarlierMessages, Requester
 from taskwire.domain.text.message import Block, Message
 from taskwire.domain.text.mrkdwn import label_mentions
-from taskwire.job_context import Handler, JobContext, Outcome, done
-from taskwire.messages import answers, help_texts, refusals
+from taskwire.job_context import Handler, JobContext, Outcome, done, retry
+from taskwire.messages import answers, help_texts, refusals, teammates
 from taskwire.messages.unknown_verbs import offer_commands
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.request_retries import retry_for_person
@@ -65,6 +66,7 @@ class MessagesToBot:
         self._lookup = lookup
         self._queries = queries
         self._agent_input = agent_input
+        self._picked_files = PickedFiles(deps, people, agent_input)
         self._creator = creator
 
     def handlers(self) -> tuple[Handler, ...]:
@@ -100,6 +102,11 @@ class MessagesToBot:
         meaning = replies.classify(work.text, bot, person, blocks, is_direct=work.is_direct)
         if isinstance(meaning, replies.Aside):
             return done()
+        if not work.file_hashes and not has_only_own_files(person, work.files):
+            hashes = await self._picked_files.get_hashes(
+                context, work.requester, work.requester.at, work.files
+            )
+            return retry(0, context.job.with_work(file_hashes=hashes))
         text = replies.remove_bot_mention(work.text, bot, blocks)
         text = label_mentions(text, await self._agent_input.list_names(text))
         try:
@@ -143,7 +150,10 @@ class MessagesToBot:
     async def _add_files(self, work: MessageToBot, prompt: str) -> tuple[str, tuple[str, ...]]:
         """Return the prompt with the content of the message's text files, and the other files' names."""
         person, ts = work.requester.person, work.requester.at
-        prepared = await self._agent_input.prepare(Reply(person=person, ts=ts, text="", files=work.files))
+        files = Reply(person=person, ts=ts, text="", files=work.files, file_hashes=work.file_hashes)
+        prepared = await self._agent_input.prepare(files)
+        if prepared.changed_files:
+            raise UserError(*teammates.shared_files_changed(prepared.changed_files), reason="changed")
         whole = f"{prompt}\n\n{prepared.text}" if prepared.text else prompt
         require_fits(whole)
         return whole, prepared.refused_files
@@ -212,5 +222,12 @@ def _root_of(work: MessageToBot) -> Ts:
 def _pass_as_reply(work: MessageToBot, link: LinkId) -> Batch:
     """Queue the message as a reply in its thread, with a receipt."""
     ts = work.requester.at
-    reply = Reply(person=work.requester.person, ts=ts, text=work.text, blocks=work.blocks, files=work.files)
+    reply = Reply(
+        person=work.requester.person,
+        ts=ts,
+        text=work.text,
+        blocks=work.blocks,
+        files=work.files,
+        file_hashes=work.file_hashes,
+    )
     return queue_reply(link, reply)

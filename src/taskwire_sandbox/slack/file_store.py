@@ -18,12 +18,16 @@ _SNIPPETS = {
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file that a person attaches to a message."""
+    """A file that a person attaches to a message.
+
+    `user` is the id of the person who has uploaded it, if that is another person: people can share it too.
+    """
 
     name: str
     content: bytes
     mimetype: str | None = None
     filetype: str | None = None
+    user: str = ""
 
 
 @dataclass

@@ -88,7 +88,8 @@ class MessageActions:
     def _attach(self, person: User, attachment: Attachment) -> Json:
         slack = self.backend
         size = len(attachment.content)
-        made = slack.files.add(slack.ids.unique("F"), attachment.name, person.id, size, slack.ids.clock())
+        uploader = attachment.user or person.id
+        made = slack.files.add(slack.ids.unique("F"), attachment.name, uploader, size, slack.ids.clock())
         made.content, made.is_uploaded, made.is_complete = attachment.content, True, True
         made.mimetype = attachment.mimetype or made.mimetype
         made.filetype = attachment.filetype or made.filetype

@@ -88,6 +88,7 @@ class MessageToBot(Work):
     text: str
     blocks: str = ""
     files: tuple[FileRef, ...] = ()
+    file_hashes: tuple[str, ...] = ()
     is_direct: bool = False
 
 
@@ -169,8 +170,8 @@ class Reply(Work):
     barred: Barred = ""
     # The author's name, if another person sends the message to the agent.
     author_name: str = ""
-    # If another person sends the message: the hashes of the files' contents as that person could read them.
-    # The hash of a file that is no text is empty.
+    # If another person sends the message, or has uploaded one of its files: the hashes of the files' contents
+    # as the sender could read them. The hash of a file that is no text is empty.
     file_hashes: tuple[str, ...] = ()
     # The text with the names that the mentioned people and channels had when the reply was admitted, or was
     # shown to the person who passes it on (`pass_on`). They may have other names when the agent gets it.
