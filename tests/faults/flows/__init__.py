@@ -8,15 +8,15 @@ bare word, its button and stop sign; resume, edit, mute, follow, detach, delete)
 notice), `showing` (the card, Slack's agent surface, the log as a file), `calling` (a direct message about a
 notice, the summary after quiet hours), `overdue` (reminders), `setting_up` (the settings of a channel and of
 a person, and a stuck task afterwards), `snoozing` (a reminder), `connecting` (a person connects their own
-Coder account by a pasted token), `authorizing` (a person does so by Coder's page, and the
-tokens are renewed).
+Coder account, or that of a task's former owner, by a pasted token), `authorizing` (a person does so on a page
+of Coder, and the tokens are renewed).
 
 docs/guarantees.md says how to add a flow.
 """
 
 from .authorizing import Authorizing, Refreshing
 from .calling import CallingDirectly, EndingQuietHours
-from .connecting import Connecting
+from .connecting import Connecting, TakingOver
 from .creating import (
     Attaching,
     Correcting,
@@ -78,5 +78,5 @@ FLOWS: tuple[type[Flow], ...] = (
     *(Needing, Completing, Failing, Breaking, PausedElsewhere, ResumedElsewhere, Vanishing),
     *(Drawing, ShowingSession, Logging),
     *(CallingDirectly, EndingQuietHours),
-    *(Connecting, Authorizing, Refreshing),
+    *(Connecting, TakingOver, Authorizing, Refreshing),
 )
