@@ -423,7 +423,7 @@ async def test_administrators_hear_of_an_older_copy(world: World, store_copy: St
     world.cards()
     assert [text.partition(" UTC")[2] for text in told] == [
         ". Before I repeat work from after that time, I'll check if it was done. If I'm silent in "
-        "a newer thread, write a reply there: I'll find its task. Mutes set after "
+        "a thread that began later, write a reply there: I'll find its task. Mutes set after "
         "that time are lost: I call people again."
     ]
 
