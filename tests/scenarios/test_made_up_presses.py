@@ -3,9 +3,11 @@
 import pytest
 
 from taskwire.domain.ids import LinkId, TaskId
+from taskwire.domain.parsing.naming import digest
 from taskwire_sandbox.coder import SandboxTask
 
 from .people import Person
+from .test_places import TOO_OLD
 from .test_questions_answered import REFUSED
 from .waiting import a_busy_agent, a_waiting_agent, comes_up, takes_all
 from .world import World
@@ -124,3 +126,28 @@ async def test_a_word_that_stopped_the_task_is_not_sent_by_a_press_of_stop_in_ho
 
     assert (task.inputs, task.status) == ([], "active")
     world.alice.reads(), mal.reads(), mal.hears(), thread.new_messages()
+
+
+async def test_a_new_prompt_of_one_task_is_not_read_by_another_task(world: World) -> None:
+    """Alice types a new prompt for her running task in a private channel, and the bot keeps the prompt for
+    the button *Stop and edit*. Mal makes up a press of this button for a task of his own, with the key of
+    her prompt. His task does not get it."""
+    world.slack.add_channel("hidden", ["alice"], kind="private")
+    thread = await world.alice.runs("/task create fix the login", "hidden")
+    await world.polls()
+    hers = world.coder.tasks[-1]
+    mal = world.person("mal")
+    await world.slack.join(mal.id, "general")
+    await mal.runs("/task create name=mine do my work")
+    await world.polls()
+    edit = await world.alice.replies(thread, "!edit rotate the payroll keys")
+    await world.passes(seconds=5)
+
+    key = digest(await link_of(world, hers), f"edit:{edit}")
+    await mal.presses_made_up("edit.pause", f"{await link_of(world, world.task('mine'))} {key}")
+    await world.passes(seconds=30)
+    await world.polls()
+
+    assert world.task("mine").prompt == "do my work"
+    assert TOO_OLD in mal.reads()
+    world.reader.read_all()

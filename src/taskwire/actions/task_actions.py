@@ -200,7 +200,7 @@ class TaskActions:
         return done(None, (work.requester, answers.opposite_done_meanwhile(link, work.verb)))
 
     async def _edit(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        words = await self._get_prompt(work)
+        words = await self._get_prompt(link, work)
         if is_shell_command(words):
             raise UserError(*refusals.prompt_is_command())
         text = await self._name_author(link, work, words)
@@ -223,9 +223,10 @@ class TaskActions:
                 if work.waits_for_stop:
                     return wait_for_build(context, link, work)
                 kept = digest(link.id, context.job.id)
-                group, most = ("edits_of", link.id), MOST_KEPT_EDITS
+                # The press of a button can be made up, so the key of another task's prompt must find nothing.
+                note, group, most = ("edit", link.id, kept), ("edits_of", link.id), MOST_KEPT_EDITS
                 batch = await self._deps.notes.keep_newest_in(
-                    Batch(), words, "edit", kept, group=group, at_ms=context.now_ms, most=most, ttl_ms=DAY_MS
+                    Batch(), words, *note, group=group, at_ms=context.now_ms, most=most, ttl_ms=DAY_MS
                 )
                 context.audit.is_nothing()
                 return done(batch, (work.requester, answers.ask_to_pause_for_edit(link, f"{link.id} {kept}")))
@@ -246,14 +247,14 @@ class TaskActions:
         name = await self._agent_input.find_speaker(work.requester.person, link)
         return name_author(name, remove_attribution(clean_author(name), words)) if name else words
 
-    async def _get_prompt(self, work: Act) -> AgentText:
+    async def _get_prompt(self, link: Link, work: Act) -> AgentText:
         """Return the new prompt. If it came by a button, it is in a note that is kept for a day.
 
         Raises UserError if that note has expired.
         """
         if not work.note_key:
             return work.text
-        kept = await self._deps.notes.find("edit", work.note_key)
+        kept = await self._deps.notes.find("edit", link.id, work.note_key)
         if kept is None:
             raise UserError(*refusals.button_expired())
         return sanitize_for_agent(kept)
