@@ -69,7 +69,7 @@ class PickedFiles:
             message = await self._deps.slack.find_picked(work.channel, work.message_ts)
         except (ChannelProblem, MessageGone):
             return done()
-        hashes = await self._agent_input.hash_files(message.files if message is not None else ())
+        hashes = await self._agent_input.hash_files(message.files)
         return done(self._deps.notes.keep_in(Batch(), json.dumps(hashes), *key, ttl_ms=HASHES_TTL_MS))
 
     async def _may_use(self, work: ReadPickedFiles, link: Link | None) -> bool:

@@ -245,7 +245,7 @@ class Parts:
             settings.emoji,
             LinkPreviews(deps, people, lookup),
         )
-        _listen(bolt, messages, receiver, deps, people, lookup, background, private_answers, ingress)
+        _listen(bolt, messages, deps, people, lookup, background, private_answers, ingress)
         return cls(
             settings=settings,
             bolt=bolt,
@@ -355,7 +355,7 @@ def _handlers(
         TaskBinder(deps, people),
         ThreadQueries(deps, people),
         ReplySender(deps, people, texts),
-        MessageSender(deps, people, texts),
+        MessageSender(deps, people, texts, receiver),
         ReplyEdits(deps, people, texts),
         ReplyDecisions(deps, people, texts),
         ReplyPasser(deps, people, texts, receiver),
@@ -389,7 +389,6 @@ def _handlers(
 def _listen(
     bolt: AsyncApp,
     messages: Events,
-    receiver: ReplyReceiver,
     deps: Dependencies,
     people: People,
     lookup: Lookup,
@@ -421,5 +420,5 @@ def _listen(
         messages,
         Clicks(ingress, commands, lookup, answerer, dialogs, background, private_answers),
         dialogs,
-        Shortcuts(ingress, receiver, dialogs, private_answers),
+        Shortcuts(ingress, dialogs, private_answers),
     )

@@ -24,7 +24,7 @@ from taskwire.messages import answers
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import PICKED_ID_PREFIX, UserLimit, limit_of_picked
-from taskwire.replies.admit import CLAIMED_LINK, ReplyReceiver
+from taskwire.replies.admit import CLAIMED_LINK
 from taskwire.slack.manifest import MAKE_TASK, NEW_TASK, SEND_TO_TASK
 from taskwire.slack.shortcuts import Shortcut, parse_shortcut
 
@@ -40,12 +40,10 @@ class Shortcuts:
     def __init__(
         self,
         ingress: Ingress,
-        receiver: ReplyReceiver,
         dialogs: Dialogs,
         private_answers: PrivateAnswers,
     ) -> None:
         self._ingress = ingress
-        self._receiver = receiver
         self._dialogs = dialogs
         self._private_answers = private_answers
 
@@ -105,16 +103,9 @@ class Shortcuts:
             await ack()
             return
         message, requester = used.message, used.requester
-        work = SendToTask(
-            requester=requester,
-            ts=message.ts,
-            text=message.text,
-            blocks=self._receiver.choose_blocks(message),
-            files=message.files,
-            author=message.person,
-            app_name=message.app_name,
+        job = Job(
+            id=f"{PICKED_ID_PREFIX}{used.delivery}", work=SendToTask(requester=requester, ts=message.ts)
         )
-        job = Job(id=f"{PICKED_ID_PREFIX}{used.delivery}", work=work)
         score = no_agent_score(requester.at)
         thread = ThreadRef(requester.channel, message.thread_ts or message.ts)
         batch = Batch().append(to_coder(CLAIMED_LINK), job, score=score, claimed_in=thread)

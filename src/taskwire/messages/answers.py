@@ -87,6 +87,16 @@ def agent_has_message() -> Message:
     return statement("The agent has this message, or gets it when it is ready.")
 
 
+def picked_not_sent(*, is_gone: bool) -> Message:
+    """Say, after the shortcut `Send to its task`, that the message is not as the person saw it any more."""
+    if is_gone:
+        return statement("I can't read that message in its thread any more, so nothing was sent.")
+    return statement(
+        "That message was changed after you used *Send to its task*, so nothing was sent. Use it again to "
+        "send the message as it is now."
+    )
+
+
 def thread_given(author: str, count: int) -> Message:
     """Say in the thread that a person gave the agent the thread's earlier messages."""
     messages = "1 earlier message" if count == 1 else f"{count} earlier messages"

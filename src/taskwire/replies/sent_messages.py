@@ -1,13 +1,15 @@
 """Handles the shortcut *Send to its task*: a message of the thread that was not input becomes a reply.
 
 The person who uses the shortcut must be allowed to steer the task. If another person wrote the message, the
-agent gets the author's name. If the author changes a file of the message after the shortcut was used, the
-message is not sent. A message that begins with `//` can be sent only by its author. A message that the agent
-already has, or that already waits for the agent, is not sent again. If the owner was asked to pass the
-message on, the shortcut has done that too.
+agent gets the author's name. Slack says who wrote the message and what is in it, not the shortcut's payload.
+If the author edits the message or changes a file of it after the shortcut was used, the message is not sent.
+A message that begins with `//` can be sent only by its author. A message that the agent already has, or that
+already waits for the agent, is not sent again. If the owner was asked to pass the message on, the shortcut
+has done that too.
 """
 
 import json
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -15,18 +17,22 @@ from taskwire.agent.input import AgentInput, has_only_own_files
 from taskwire.agent.picked_files import PickedFiles
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
+from taskwire.domain.ids import Ts
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing import replies
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply, SendToTask
 from taskwire.domain.queueing.queues import no_agent_score, to_coder
 from taskwire.domain.text.message import Block
-from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question, retry
+from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import answers, refusals, teammates
 from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.home_requests import refresh_owners_home
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
+from taskwire.replies.admit import ReplyReceiver
+from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.slack.shortcuts import PickedMessage, is_edited_since
 from taskwire.waiting_replies.offered import DecidedReply, find_offered, forget_offered, keep_decided
 from taskwire.waiting_replies.places import require_place_for_reply
 from taskwire.waiting_replies.undelivered import list_undelivered
@@ -35,9 +41,12 @@ from taskwire.waiting_replies.undelivered import list_undelivered
 class MessageSender:
     """Handles the shortcut *Send to its task*."""
 
-    def __init__(self, deps: Dependencies, people: People, agent_input: AgentInput) -> None:
+    def __init__(
+        self, deps: Dependencies, people: People, agent_input: AgentInput, receiver: ReplyReceiver
+    ) -> None:
         self._deps = deps
         self._people = people
+        self._receiver = receiver
         self._picked_files = PickedFiles(deps, people, agent_input)
 
     def handlers(self) -> tuple[Handler, ...]:
@@ -53,24 +62,30 @@ class MessageSender:
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
         await self._people.require_right_to("send", work.requester, link)
-        await self._require_for_agent(work)
-        is_own = work.author == work.requester.person and has_only_own_files(work.author, work.files)
-        if work.files and not work.file_hashes and not is_own:
-            hashes = await self._picked_files.get_hashes(context, work.requester, work.ts, work.files)
-            return retry(0, context.job.with_work(file_hashes=hashes))
         job_id = f"{REPLY_ID_PREFIX}{work.ts}"
         is_waiting = any(job.id == job_id for job, _ in await list_undelivered(self._deps.links, link.id))
         if is_waiting or await self._deps.links.find_delivered(link.id, work.ts) is not None:
             return done(None, (work.requester, answers.agent_has_message()))
         await require_place_for_reply(self._deps, link, work.requester.person)
+        message = await self._read(link, work.ts)
+        if message is None or is_edited_since(message, work.requester.at):
+            return self._refuse(context, work, is_gone=message is None)
+        is_own = message.person == work.requester.person
+        if not is_own:
+            await self._require_for_agent(message)
+        hashes: tuple[str, ...] = ()
+        if message.files and not (is_own and has_only_own_files(message.person, message.files)):
+            hashes = await self._picked_files.get_hashes(context, work.requester, work.ts, message.files)
+            if len(hashes) != len(message.files):
+                return self._refuse(context, work)
         reply = Reply(
             person=work.requester.person,
             ts=work.ts,
-            text=work.text,
-            blocks=work.blocks,
-            files=work.files,
-            file_hashes=work.file_hashes,
-            author_name=await self._get_author_name(work),
+            text=message.text,
+            blocks=self._receiver.choose_blocks(message),
+            files=message.files,
+            file_hashes=hashes,
+            author_name="" if is_own else await self._get_author_name(message),
             is_confirmed=True,
             surface=work.requester.surface or "shortcut",
         )
@@ -81,16 +96,31 @@ class MessageSender:
         show_receipt(link.id, work.ts, "taken", batch)
         return await self._settle_offer(link, work, job_id, batch)
 
-    async def _require_for_agent(self, work: SendToTask) -> None:
-        """Raise UserError if another person has marked the message as not for the agent.
+    async def _read(self, link: Link, ts: Ts) -> PickedMessage | None:
+        """Return the message as it is in Slack now; None if it is not in the link's thread.
 
-        The author may send their own message in spite of its mark.
+        The payload of the shortcut also has the message, but a payload can be made up.
         """
-        if work.author is None or work.author == work.requester.person:
+        record = link.record
+        try:
+            message = await self._deps.slack.find_picked(record.channel, ts)
+        except (ChannelProblem, MessageGone):
+            return None
+        return message if (message.thread_ts or message.ts) == record.thread_ts else None
+
+    def _refuse(self, context: JobContext, work: SendToTask, *, is_gone: bool = False) -> Outcome:
+        """Tell the person that the message is not as they saw it when they used the shortcut."""
+        context.audit.is_refused("gone" if is_gone else "changed")
+        told = done(None, (work.requester, answers.picked_not_sent(is_gone=is_gone)))
+        return replace(told, is_refusal=True)
+
+    async def _require_for_agent(self, message: PickedMessage) -> None:
+        """Raise UserError if another person has marked the message as not for the agent."""
+        if message.person is None:
             return
-        blocks = cast("list[Block]", json.loads(work.blocks)) if work.blocks else []
-        if replies.begins_with_aside_mark(work.text, self._deps.bot.bot_user_id, blocks):
-            raise UserError(*teammates.stays_between_people(await self._people.find_name(work.author)))
+        blocks = cast("list[Block]", json.loads(message.blocks_json)) if message.blocks_json else []
+        if replies.begins_with_aside_mark(message.text, self._deps.bot.bot_user_id, blocks):
+            raise UserError(*teammates.stays_between_people(await self._people.find_name(message.person)))
 
     async def _settle_offer(self, link: Link, work: SendToTask, job_id: str, batch: Batch) -> Outcome:
         """Settle the question whether this message is passed on, so that the agent does not get it twice."""
@@ -106,13 +136,11 @@ class MessageSender:
         name = await self._people.find_name(requester.person)
         return replace_question(batch, offered.asker, teammates.was_decided(name, was_passed=True))
 
-    async def _get_author_name(self, work: SendToTask) -> str:
-        """Return the name of the message's author; empty if the person sends their own message."""
-        if work.author == work.requester.person:
-            return ""
-        if work.author is None:
-            return work.app_name or "An app"
+    async def _get_author_name(self, message: PickedMessage) -> str:
+        """Return the name of the message's author, who is not the person who sends it."""
+        if message.person is None:
+            return message.app_name or "An app"
         try:
-            return await self._people.get_name(work.author)
+            return await self._people.get_name(message.person)
         except UserError:
             return "Somebody"

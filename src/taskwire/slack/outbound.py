@@ -10,6 +10,7 @@ bot's token is sent only in the Authorization header.
 
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -238,18 +239,17 @@ class Outbound:
             return read_metadata(message, own) if read_ts(message, "ts") == ts else None
         return None
 
-    async def find_picked(self, channel: ChannelId, ts: Ts) -> PickedMessage | None:
-        """Return a message that a person has picked; None if the bot posted the message.
+    async def find_picked(self, channel: ChannelId, ts: Ts) -> PickedMessage:
+        """Return a message that a person has picked. It may be in a thread or in the channel itself.
 
-        The message may be in a thread or in the channel itself. Raises `MessageGone` if the message does not
-        exist.
+        Raises `MessageGone` if the message does not exist.
         """
         own = await self._get_own()
         async for message in self._calls.iter_messages(channel, ts, ts, self.timeouts.read):
             found = parse_picked(message)
             if found is not None and found.ts == ts:
-                is_own = own.bot_user_id == read_user(message, "user")
-                return None if is_own or read_text(message, "bot_id") == (own.bot_id or None) else found
+                authors = {read_text(message, "user"), read_text(message, "bot_id")} - {""}
+                return replace(found, is_own=not authors.isdisjoint((own.bot_user_id, own.bot_id)))
         raise MessageGone(Method.REPLIES, "message_not_found")
 
     async def find_traces(self, channel: ChannelId, thread_ts: Ts, ts: Ts) -> Traces:

@@ -8,7 +8,7 @@ does not contain the message, so the message is read from its thread.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from taskwire.domain.ids import ChannelId, Ts, UserId
+from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds
 from taskwire.domain.requester import FileRef, Requester
 from taskwire.slack.payload_fields import (
     read_blocks_json,
@@ -28,7 +28,7 @@ Body = Mapping[str, object]
 class PickedMessage:
     """A message that a person has picked with its menu or with a reaction.
 
-    `person` is None if an app wrote it.
+    `person` is None if an app wrote it. `is_own` says whether this bot wrote it, if Slack was asked.
     """
 
     ts: Ts
@@ -39,6 +39,7 @@ class PickedMessage:
     person: UserId | None
     app_name: str = ""
     edited_at: Ts | None = None
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,3 +87,15 @@ def parse_picked(message: Body) -> PickedMessage | None:
         app_name=read_text(message, "username") or read_text(message, "bot_profile", "name"),
         edited_at=read_ts(message, "edited", "ts"),
     )
+
+
+def is_edited_since(message: PickedMessage, at: Ts) -> bool:
+    """Return whether a message was edited after a person picked it at `at`.
+
+    Slack may give the time of an edit in whole seconds, so an edit in the same second counts as later.
+    """
+    return message.edited_at is not None and _second(message.edited_at) >= _second(at)
+
+
+def _second(ts: Ts) -> int:
+    return microseconds(ts) // 1_000_000

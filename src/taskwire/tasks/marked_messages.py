@@ -13,7 +13,7 @@ from taskwire.agent.input import AgentInput
 from taskwire.agent.picked_files import PickedFiles
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import ThreadRef, Ts, microseconds
+from taskwire.domain.ids import ThreadRef
 from taskwire.domain.queueing.jobs import CreateRequested, Reply
 from taskwire.domain.queueing.person_jobs import MakeTaskOfMessage
 from taskwire.domain.requester import Requester
@@ -24,7 +24,7 @@ from taskwire.messages import answers, refusals
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
 from taskwire.slack.errors import ChannelProblem, MessageGone
-from taskwire.slack.shortcuts import PickedMessage
+from taskwire.slack.shortcuts import PickedMessage, is_edited_since
 from taskwire.tasks.create import TaskCreator, make_link_id
 
 
@@ -56,7 +56,7 @@ class MarkedMessages:
             message = await self._deps.slack.find_picked(channel, work.message_ts)
         except (ChannelProblem, MessageGone):
             raise UserError(*refusals.message_unreadable()) from None
-        if message is None:
+        if message.is_own:
             return done()
         if message.files and work.file_hashes is None:
             hashes = await self._picked_files.get_hashes(context, work.requester, message.ts, message.files)
@@ -76,8 +76,7 @@ class MarkedMessages:
         link = await self._deps.links.find_by_thread(ThreadRef(requester.channel, root))
         if link not in (None, make_link_id(context.job.id)):
             raise UserError(*refusals.message_thread_has_task())
-        # Slack may give the time of an edit in whole seconds, so an edit in the same second counts as later.
-        if message.edited_at is not None and _second(message.edited_at) >= _second(requester.at):
+        if is_edited_since(message, requester.at):
             raise UserError(*refusals.message_changed(), reason="changed")
         # If the message mentions the bot, its text is used without the mention.
         written = Reply(
@@ -102,7 +101,3 @@ class MarkedMessages:
         refused = prepared.refused_files
         told = ((requester, answers.files_not_given(refused)),) if refused else ()
         return replace(outcome, private_messages=(*outcome.private_messages, *told))
-
-
-def _second(ts: Ts) -> int:
-    return microseconds(ts) // 1_000_000

@@ -204,14 +204,14 @@ class Reply(Work):
 class SendToTask(Work):
     """Send the agent a message of the thread that was no input before (queue `to_coder`).
 
-    `author` is None if an app wrote the message. Then `app_name` is the app's name. `file_hashes` is as in
-    `Reply`; it is empty until the job knows the hashes.
+    Slack says who wrote the message and what is in it: a payload can be made up.
     """
 
     kind: Literal["send_to_task"] = "send_to_task"
     requester: Requester
     ts: Ts
-    text: str
+    # What earlier versions wrote. It came from the payload, so it is not used.
+    text: str = ""
     blocks: str = ""
     files: tuple[FileRef, ...] = ()
     file_hashes: tuple[str, ...] = ()
