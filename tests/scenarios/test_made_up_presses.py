@@ -151,3 +151,29 @@ async def test_a_new_prompt_of_one_task_is_not_read_by_another_task(world: World
     assert world.task("mine").prompt == "do my work"
     assert TOO_OLD in mal.reads()
     world.reader.read_all()
+
+
+@pytest.mark.parametrize("is_detached", [False, True])
+async def test_an_ended_thread_does_not_give_the_tasks_new_prompt(world: World, *, is_detached: bool) -> None:
+    """Alice's task has moved to a private channel, where she gave it another prompt. Mal presses *New like
+    this* of the old card, which has no such entry any more. The form with the new prompt does not open."""
+    world.slack.add_channel("secret", ["alice"], kind="private")
+    await world.alice.runs("/task create " + "fix the login " * 400)
+    await world.polls()
+    task = world.coder.tasks[-1]
+    old = await link_of(world, task)
+    if is_detached:
+        await world.alice.types(f"/task detach {task.name}")
+        await world.passes(seconds=5)
+    for act in ("attach", "stop", "edit"):
+        words = " PLUTONIUM" + " is in the cellar" * 400 if act == "edit" else ""
+        await world.alice.types(f"/task {act} {task.name}{words}", "secret")
+        await world.passes(seconds=10)
+        await world.polls()
+    mal = await a_stranger(world, "teammate")
+
+    await mal.presses_made_up("task.new_like", old)
+
+    assert task.prompt.startswith("PLUTONIUM")
+    assert "PLUTONIUM" not in mal.dialog()
+    world.reader.read_all()

@@ -129,11 +129,14 @@ class CardQuestions:
 
         Once the task exists, the link's record has only the beginning of the prompt; that of an attached task
         also has masks. Then the prompt comes from Coder. Raises UserError if Coder does not show the task,
-        and OutsideError if Coder does not answer: a part of the prompt would look like all of it.
+        and OutsideError if Coder does not answer: a part of the prompt would look like all of it. Raises
+        UserError if the link has ended: the task may have a new prompt, which was written in another channel.
         """
         record = link.record
         if record.task_id is None or (MASK not in record.prompt and len(record.prompt) < LONGEST_PROMPT):
             return remove_context(record.prompt)
+        if link.end_reason is not None:
+            raise UserError(*refusals.link_ended(link))
         coder = await self._people.accounts.get_client(person, record.owner_id, link)
         try:
             prompt = sanitize_for_agent((await coder.get_task(record.task_id)).initial_prompt)
