@@ -117,7 +117,7 @@ class LastKnown:
         task fits. If there is a text, NAME must be the whole name or title. Return None too if a title of the
         person's own fits, and also a longer title of another person's task.
         """
-        viewer = await self._get_viewer(requester)
+        viewer = await self._get_viewer(requester, needs_account=False)
         links = [link for link in await self._links.get() if viewer.get_rights(link) is Rights.MANAGE]
         own = [link for link in links if viewer.owns(link)]
         rest, is_word = text, not (name.id or name.owner or name.title)
@@ -220,9 +220,13 @@ class LastKnown:
         found = await self._deps.links.list_links((await self._deps.links.list_open()).values())
         return list(found.values())
 
-    async def _get_viewer(self, requester: Requester, *, is_coder_there: bool = False) -> _Viewer:
+    async def _get_viewer(
+        self, requester: Requester, *, is_coder_there: bool = False, needs_account: bool = True
+    ) -> _Viewer:
         await self._people.get_profile(requester.person)
-        await self._people.accounts.require_account_before(requester.person)
+        accounts = self._people.accounts
+        require = accounts.require_account_before if needs_account else accounts.require_not_suspended_before
+        await require(requester.person)
         account = await self._people.find_account(requester.person) if is_coder_there else None
         is_admin = self._deps.has_service_account and await self._people.is_admin(requester.person)
         return _Viewer(
