@@ -12,6 +12,7 @@ HISTORY = "channels:history groups:history im:history mpim:history"
 READ_CONVERSATIONS = "channels:read groups:read im:read mpim:read"
 FILE = (
     "files[].id files[].name files[].user files[].size files[].mimetype files[].url_private files[].permalink"
+    " files[].editable files[].mode"
 )
 
 

@@ -53,6 +53,8 @@ class FileRef(SealedModel):
     mimetype: Readable = ""
     # The page on which people open the file.
     permalink: str = ""
+    # Whether its author can edit the file in Slack. The file then keeps its id.
+    is_editable: bool = False
     # The id of the person who has uploaded the file, and can change it. Another person can share it too.
     uploader_id: Readable = ""
 

@@ -223,13 +223,15 @@ class AskedFile:
     """A text file of a reply that a task's owner is asked to pass on. `size` is in bytes.
 
     Its content is shown if it is short. Otherwise `text` is empty, and `url` leads to the file, if the owner
-    can open it.
+    can open it. `may_differ` is true if not all of the content is shown and its author can still edit it:
+    then the owner could read another text in Slack than the agent gets.
     """
 
     name: str
     size: int
     text: str = ""
     url: str = ""
+    may_differ: bool = False
 
 
 @dataclass(frozen=True)
@@ -259,6 +261,10 @@ class AskedLine:
     def value(self) -> str:
         """The value of the buttons that decide about the reply."""
         return f"{self.link.id} {self.job_id} {self.shown_hash}".rstrip()
+
+    def list_editable(self) -> list[str]:
+        """List the files of which not all is shown, and that their author can still edit in Slack."""
+        return [one_line(file.name, 60) for file in self.contents if file.may_differ]
 
 
 def owner_was_asked(link: Link, author: str) -> Message:
@@ -345,7 +351,8 @@ def _length(asked: AskedLine) -> int:
 def _is_readable(asked: AskedLine, longest: int) -> bool:
     """Return whether the owner can read all that the agent would get: here, or by a link that is shown."""
     can_read = not asked.is_hidden or bool(safe_web_url(asked.message_url))
-    return _length(asked) <= longest and can_read and not _list_unreadable(asked)
+    is_shown = not _list_unreadable(asked) and not asked.list_editable()
+    return _length(asked) <= longest and can_read and is_shown
 
 
 def _list_unreadable(asked: AskedLine) -> list[str]:
@@ -364,6 +371,12 @@ def _hint(block_id: str, asked: AskedLine, longest: int) -> list[Block]:
         return [line(block_id, [text_piece(words)])]
     if length > longest:
         words = f"The end does not fit here. Decide in the thread, or ask {author} for a shorter one."
+        return [line(block_id, [text_piece(words)])]
+    if editable := asked.list_editable():
+        words = (
+            f"I can't show all of {', '.join(editable)}, and {author} can still edit it, so you can't "
+            "pass it on. Ask for the part that matters, as a reply."
+        )
         return [line(block_id, [text_piece(words)])]
     if unreadable := _list_unreadable(asked):
         words = (
@@ -440,6 +453,15 @@ def decided_before(name: str, at: datetime, *, was_passed: bool) -> Message:
     who, when = escape_line(name, 60) or "Somebody", format_moment(at)
     decided = "passed this on" if was_passed else "did not pass this on"
     return statement(f"{who} {decided} ({when}).")
+
+
+def files_not_shown(files: Sequence[str]) -> Refusal:
+    """Tell the author of a reply that it can't be passed on, because its files can't be shown whole."""
+    named = ", ".join(f"`{escape_line(file.replace('`', ''), 60)}`" for file in files)
+    return (
+        f"I can't show all of {named}, and you can still edit it, so it can't be passed on.",
+        "Write the part that matters as a reply.",
+    )
 
 
 def files_changed(name: str, files: Sequence[str]) -> Message:

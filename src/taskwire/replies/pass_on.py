@@ -13,7 +13,7 @@ from dataclasses import replace
 from taskwire.agent.input import AgentInput
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import UserId, moment_of
+from taskwire.domain.ids import Ts, UserId, moment_of
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.decisions import Choose, PassOn
 from taskwire.domain.queueing.jobs import Act, Job, Reply
@@ -194,6 +194,9 @@ class ReplyPasser:
         if present is None:
             return _answer(work, teammates.nothing_to_pass_on(), await self._forget(link, work))
         asked = await self._as_asked(link, offered, present)
+        if not_shown := describe_asked(self._deps, link, asked).list_editable():
+            # The owner would read the file as it is in Slack then, which may not be what the agent gets.
+            raise UserError(*teammates.files_not_shown(not_shown))
         asked = asked.model_copy(update={"asker": work.requester})
         batch = await self._refresh_home(link, keep_offered(self._deps, link, asked, Batch(), now_ms))
         await self._tell_directly(link, owner, asked, now_ms, batch)
@@ -266,7 +269,8 @@ class ReplyPasser:
         if offered.choice is None and describe_asked(self._deps, link, asked).is_hidden:
             with contextlib.suppress(ChannelProblem, MessageGone):
                 url = await self._deps.slack.get_permalink(offered.channel, present.ts)
-                return asked.model_copy(update={"message_url": url})
+                edited_at = await self._find_edit(offered)
+                return asked.model_copy(update={"message_url": url, "edited_at": edited_at})
         return asked
 
     def _make_question(self, link: Link, asked: OfferedReply, *, is_changed: bool = False) -> Message:
@@ -283,7 +287,7 @@ class ReplyPasser:
             outcome = _answer(work, teammates.taken_back(name), await self._forget(link, work))
             return _tell_author(outcome, offered, teammates.nothing_to_pass_on())
         is_newest_shown = offered.is_asked and work.shown_hash == offered.shown_hash
-        if not is_newest_shown or not await self._is_as_shown(offered.reply, present):
+        if not is_newest_shown or not await self._is_as_shown(offered, present):
             changed = await self._as_asked(link, offered, present)
             batch = await self._refresh_home(link, keep_offered(self._deps, link, changed, Batch(), now_ms))
             return _answer(work, self._make_question(link, changed, is_changed=True), batch)
@@ -327,16 +331,26 @@ class ReplyPasser:
         queue_reply(link.id, present.model_copy(update=updates), batch)
         return outcome
 
-    async def _is_as_shown(self, shown: Reply, present: Reply) -> bool:
+    async def _is_as_shown(self, offered: OfferedReply, present: Reply) -> bool:
         """Return whether a reply and its files are as they were shown to the owner.
 
         The agent gets the blocks of a message, which can change although its text stays. A text file can be
-        edited and keep its id and its size.
+        edited and keep its id and its size. If the owner had to read the message in Slack, an edit since then
+        counts although the text is the same again: the owner may have read another one.
         """
-        read = self._agent_input.get_plain
+        read, shown = self._agent_input.get_plain, offered.reply
+        if offered.message_url and await self._find_edit(offered) != offered.edited_at:
+            return False
         if (read(present), present.files) != (read(shown), shown.files):
             return False
         return await self._agent_input.hash_files(present.files) == shown.file_hashes
+
+    async def _find_edit(self, offered: OfferedReply) -> Ts | None:
+        """Return when the message of a reply was last edited; None if it was never edited."""
+        try:
+            return (await self._deps.slack.find_picked(offered.channel, offered.reply.ts)).edited_at
+        except (ChannelProblem, MessageGone):
+            return None
 
     async def _read_present(self, offered: OfferedReply) -> Reply | None:
         """Return the reply as it is in Slack now. Return None if the reply was deleted or is no longer input.

@@ -110,6 +110,7 @@ def _make_file(row: Mapping[str, object]) -> FileRef:
         size=read_int(row, "size"),
         mimetype=read_text(row, "mimetype"),
         permalink=read_text(row, "permalink"),
+        is_editable=any([read_flag(row, "editable"), read_text(row, "mode") == "snippet"]),
         uploader_id=read_user(row, "user") or "",
     )
 

@@ -40,8 +40,9 @@ class OfferedReply(BaseModel):
     """A reply that the owner may pass on, and the thread that contains the reply.
 
     If the owner was asked, `author_name` and `words` are what the owner was shown. If part of the words was
-    masked, `message_url` is the address of the message. If the author pressed the button that asks the owner,
-    `asker` is this press. When the owner decides, the message that contains the button is replaced.
+    masked, `message_url` is the address of the message, and `edited_at` is when it was last edited before the
+    owner was asked. If the author pressed the button that asks the owner, `asker` is this press. When the
+    owner decides, the message that contains the button is replaced.
     """
 
     reply: Reply
@@ -52,6 +53,7 @@ class OfferedReply(BaseModel):
     author_name: str = ""
     words: str = ""
     message_url: str = ""
+    edited_at: Ts | None = None
     # The content of each file of the reply, as the owner was shown it. The content is empty for a file that
     # the owner has to open. `can_open_files` says whether the owner can open it: Slack shows a file to people
     # in its channel.
@@ -195,7 +197,13 @@ def describe_asked(deps: Dependencies, link: Link, offered: OfferedReply, permal
     shown = break_mentions(offered.words.strip())
     reply = offered.reply
     files = tuple(
-        AskedFile(clean_name(file.name), file.size, text, file.permalink if offered.can_open_files else "")
+        AskedFile(
+            clean_name(file.name),
+            file.size,
+            text,
+            file.permalink if offered.can_open_files else "",
+            may_differ=file.is_editable and (not text or deps.mask(text) != text),
+        )
         for file, known, text in zip(reply.files, reply.file_hashes, offered.file_texts, strict=False)
         if known
     )
