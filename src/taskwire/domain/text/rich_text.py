@@ -37,15 +37,23 @@ _MARKUP = re.compile(
     r"|^(?P<indent>[ \t]*)•[ \t]+",
     re.DOTALL | re.MULTILINE,
 )
-# What a reader of Markdown does not see: the words behind an opening fence, comments, tags, titles of links,
-# and definitions of links. Code is matched first, because it is shown as it is.
+# The marks of lists and quotations at the beginning of a line.
+_CONTAINERS = re.compile(r"[ \t]*(?:(?:>|[-*+]|[0-9]{1,9}[.)])[ \t]*)++")
+# A title of a link, and a link's address with parentheses inside parentheses.
+_TITLE = r"(?:\"(?:[^\"\\]++|\\[\s\S])*+\"|'(?:[^'\\]++|\\[\s\S])*+'|\((?:[^()\\]++|\\[\s\S])*+\))"
+_ADDRESS = r"(?:[^()\s\\]|\\\S|\((?:[^()\s\\]|\\\S|\((?:[^()\s\\]|\\\S)*+\))*+\))++"
+# What a reader of Markdown does not see: the words behind an opening fence, comments, tags, declarations,
+# titles of links, and definitions of links, also in lists and quotations. Code is matched first, because it
+# is shown as it is.
 _UNSEEN_MARKDOWN = re.compile(
     r"^(?P<fence> {0,3}(?P<mark>`{3,}(?=[^`\n]*$)|~{3,}))(?P<words>[^\n]*)"
     r"(?P<inside>(?:\n[\s\S]*?)??(?:\n {0,3}(?P=mark)[`~]*[ \t]*$|\Z))"
     r"|(?P<code>(?<!`)(?P<ticks>`+)(?!`)[\s\S]*?(?<!`)(?P=ticks)(?!`))"
     r"|<!--[\s\S]*?(?:-->|\Z)|</?[A-Za-z][A-Za-z0-9-]*(?=[\s/>])[^<>]*>"
-    r"|(?P<link>\]\((?:\s*[^()\s]+)?)\s+(?:\"[^\"]*\"|'[^']*'|\([^()]*\))\s*\)"
-    r"|^ {0,3}\[[^\]\n]+\]:\s*\S+(?:\s*(?:\"[^\"]*\"|'[^']*'|\([^()]*\))[ \t]*$)?",
+    r"|<\?[\s\S]*?(?:\?>|\Z)|<!\[CDATA\[[\s\S]*?(?:\]\]>|\Z)|<![A-Za-z][^>]*(?:>|\Z)"
+    rf"|(?P<link>\]\((?:\s*(?:<[^<>\n]*>|{_ADDRESS}))?)\s+{_TITLE}\s*\)"
+    r"|^[ \t]*(?:(?:>|[-*+]|[0-9]{1,9}[.)])[ \t]*)*+\[(?:[^\[\]\\]|\\[\s\S]){1,999}+\]:"
+    rf"\s*(?:<[^<>\n]*>|\S+)(?:\s*{_TITLE}[ \t]*$)?",
     re.MULTILINE,
 )
 
@@ -111,7 +119,20 @@ def _seen(found: re.Match[str]) -> str:
     if found["fence"]:
         language = found["words"].strip()
         return f"{found['fence']}{language if _LANGUAGE.fullmatch(language) else ''}{found['inside']}"
+    if found["code"] and _CONTAINERS.fullmatch(_line_before(found)) and len(found["ticks"]) > 2:
+        # A fence in a list or a quotation. The words behind it are not shown.
+        words, _, rest = found["code"].removeprefix(found["ticks"]).partition("\n")
+        language = words.strip()
+        return (
+            f"{found['ticks']}{language if _LANGUAGE.fullmatch(language) else ''}\n{rest}"
+            if rest
+            else found[0]
+        )
     return found["code"] or (f"{found['link']})" if found["link"] else "")
+
+
+def _line_before(found: re.Match[str]) -> str:
+    return found.string[found.string.rfind("\n", 0, found.start()) + 1 : found.start()]
 
 
 def _text_object(value: JsonValue) -> str:
