@@ -182,3 +182,20 @@ async def test_a_task_that_waits_does_not_begin_with_a_changed_file(world: World
     assert prompts == ([] if is_changed else [GOT])
     assert (refusal in world.alice.reads()) == is_changed
     world.reader.read_all()
+
+
+async def test_a_file_that_is_changed_before_a_decision_is_not_sent(world: World) -> None:
+    """Alice's message with Bob's file begins with an unknown command. The bot keeps it and asks. Bob changes
+    the file, and then Alice decides that the message is text. The agent gets nothing."""
+    thread, task = await a_waiting_agent(world)
+    await takes_all(world, task)
+    await world.alice.replies(thread, "!important: see the notes", files=(bobs_notes(world),))
+    await world.passes(seconds=600)
+    change_notes(world)
+
+    await world.alice.clicks(thread, "Send as text")
+    await world.passes(seconds=31)
+
+    assert task.inputs == []
+    assert NOT_SENT in thread.new_messages()
+    world.alice.reads()

@@ -158,3 +158,25 @@ async def test_a_suspended_person_changes_no_channel(world: World) -> None:
     assert told == [BY_ADDRESS]
     assert BY_ADDRESS in world.alice.dialog()
     assert "Who can steer" not in world.alice.dialog()
+
+
+async def test_a_share_of_a_suspended_owner_shows_nothing(world: World) -> None:
+    """Alice shares her task of a private channel with Bob, who is not there. Coder suspends her account, and
+    the bot has told her so. While Coder does not answer, Bob reads nothing of the task."""
+    thread, task = await _a_task_of_a_private_channel(world)
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    world.coder.suspend("alice")
+    await world.ages(seconds=30)
+    await world.alice.types("/task list")
+    told = world.alice.reads()[-1]
+    world.bob.hears()
+    goes_away(world)
+
+    for command in ("/task list", f"/task status {task.name}", "/task"):
+        await world.bob.types(command)
+    shown = [*world.bob.reads(), await world.bob.opens_home()]
+
+    assert told == BY_ADDRESS
+    assert len(shown) == 4
+    assert not [each for each in shown if "vault 7" in each]
+    thread.new_messages()

@@ -195,14 +195,15 @@ class AgentInput:
     async def fix_names(self, reply: Reply) -> AgentText:
         """Return the reply's text with the present names of the people and channels that it mentions.
 
-        Return an empty text if it mentions none, or if Slack does not give all of the names now.
+        Return an empty text if it mentions none, or if Slack does not give all names of people now. It never
+        gives the name of a private channel without the bot.
         """
         if _find_known_text(reply) is not None:
             return reply.shown_text
         raw = self.get_plain(reply)
         names = await self.list_names(raw)
-        known = (*names.users.values(), *names.channels.values())
-        return replies.to_agent_text(raw, names) if known and all(known) else AgentText("")
+        is_known = bool(names.users or names.channels) and all(names.users.values())
+        return replies.to_agent_text(raw, names) if is_known else AgentText("")
 
     def get_plain(self, reply: Reply) -> str:
         """Return a message's text as Markdown, without the mention of the bot.

@@ -11,13 +11,13 @@ import asyncio
 import json
 from typing import cast
 
-from taskwire.agent.input import AgentInput
+from taskwire.agent.input import AgentInput, has_only_own_files
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import ThreadRef, Ts
 from taskwire.domain.lifecycle.links import Link
-from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.jobs import Job, Reply
 from taskwire.domain.queueing.person_jobs import ReadPickedFiles
 from taskwire.domain.queueing.queues import picked_files
 from taskwire.domain.requester import FileRef, Requester
@@ -105,6 +105,17 @@ class PickedFiles:
         if stored is None:
             return await self._agent_input.hash_files(files)
         return tuple(cast("list[str]", json.loads(stored)))
+
+    async def with_hashes(self, context: JobContext, link: Link, reply: Reply) -> Reply:
+        """Return the reply with what its files said when it arrived, if somebody else can change one of them.
+
+        End the job if the files are not read yet, as `get_hashes` does.
+        """
+        if reply.file_hashes or has_only_own_files(reply.person, reply.files):
+            return reply
+        author = Requester(person=reply.person, channel=link.record.channel, at=reply.ts)
+        hashes = await self.get_hashes(context, author, reply.ts, reply.files)
+        return reply.model_copy(update={"file_hashes": hashes})
 
 
 def _name_note(person: str, at: str, message_ts: str) -> tuple[str, ...]:

@@ -178,6 +178,14 @@ class Accounts:
         if await self._deps.notes.find(NO_ACCOUNT, person) is not None:
             raise UserError(*accounts.had_no_account(), reason="no_account")
 
+    async def had_account_before(self, person: UserId) -> bool:
+        """Return whether `require_account_before` raises no error."""
+        try:
+            await self.require_account_before(person)
+        except (UserError, AccountNeeded):
+            return False
+        return True
+
     async def note_missing(self, person: UserId, error: Exception) -> None:
         """Remember that the person has no account, if this error says so and a service account has looked."""
         if self.has_service and isinstance(error, NoAccount | AccountNeeded):

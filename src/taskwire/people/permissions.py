@@ -302,7 +302,7 @@ class People:
         try:
             return not await self.accounts.has_another_owner(owner.person, owner.user_id)
         except CoderError:
-            return True
+            return await self.accounts.had_account_before(owner.person)
 
     async def can_owner_act(self, owner: UserId | None) -> bool:
         """Return whether a task's owner may use the bot now: is an active full member, and not barred.

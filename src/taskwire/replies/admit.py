@@ -323,12 +323,17 @@ class ReplyReceiver:
         job = Job(id=f"{REPLY_ID_PREFIX}{message.ts}", work=self._make_reply(message, was_away=was_away))
         where = _get_thread(message)
         batch.append(to_coder(CLAIMED_LINK), job, score=no_agent_score(message.ts), claimed_in=where)
-        if not has_only_own_files(message.person, message.files):
-            read_files_at_once(self._make_requester(message), message.ts, CLAIMED_LINK, batch, where)
+        self._read_files_of_others(batch, message)
         receipt = Job(id=f"receipt:{message.ts}", work=Receipt(ts=message.ts, state="taken"))
         return batch.append(
             receipts(CLAIMED_LINK), receipt, score="due", delay_ms=RECEIPT_DELAY_MS, claimed_in=where
         )
+
+    def _read_files_of_others(self, batch: Batch, message: ThreadMessage) -> None:
+        """Append a job that reads the message's files, if another person can change one of them."""
+        if not has_only_own_files(message.person, message.files):
+            requester, where = self._make_requester(message), _get_thread(message)
+            read_files_at_once(requester, message.ts, CLAIMED_LINK, batch, where)
 
     def _append_verb(
         self, batch: Batch, message: ThreadMessage, verb: replies.ThreadCommand, *, was_away: bool
@@ -380,6 +385,7 @@ class ReplyReceiver:
         job_id = f"{REPLY_ID_PREFIX}{message.ts}"
         where = _get_thread(message)
         self._writes.keep_reply(batch, CLAIMED_LINK, job_id, self._make_reply(message), where)
+        self._read_files_of_others(batch, message)
         work = AnswerInThread(
             requester=self._make_requester(message),
             question="not_a_verb",

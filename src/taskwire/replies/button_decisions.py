@@ -9,6 +9,7 @@ the thread as that person's words, and goes to the agent as that person's reply.
 from typing import NamedTuple, cast
 
 from taskwire.agent.input import AgentInput, is_meant_as_verb
+from taskwire.agent.picked_files import PickedFiles
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.lifecycle.links import Link
@@ -57,6 +58,7 @@ class ReplyDecisions:
         self._deps = deps
         self._people = people
         self._agent_input = agent_input
+        self._picked_files = PickedFiles(deps, people, agent_input)
 
     def handlers(self) -> tuple[Handler, ...]:
         """Return the handlers: which method runs each kind of job."""
@@ -186,7 +188,7 @@ class ReplyDecisions:
             )
         for job_id, reply in to_send:
             updates = {"question_id": question_id, "question_outcome": sending.then}
-            hashed = await self._agent_input.with_file_hashes(reply)
+            hashed = await self._picked_files.with_hashes(context, link, reply)
             job = _make_confirmed_job(job_id, hashed.model_copy(update=updates))
             batch.append(to_coder(link.id), job, score=input_score(reply.ts))
         await questions.settle_empty_hold(self._deps, link, work.job, batch)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from taskwire.agent.input import AgentInput, has_only_own_files
+from taskwire.agent.input import AgentInput
 from taskwire.agent.picked_files import PickedFiles
 from taskwire.coder.models import TaskStatus
 from taskwire.dependencies import Dependencies
@@ -23,7 +23,6 @@ from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.queueing.jobs import ApplyEvent, Job, Reply
 from taskwire.domain.queueing.queues import input_score, to_coder, to_thread
 from taskwire.domain.queueing.retry_policies import ASKED_REPLY_SECONDS, REPLY_RETRIES
-from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.job_context import JobContext, Outcome, done, retry
 from taskwire.messages import inputs
@@ -108,7 +107,9 @@ class ReplyOutcomes:
     async def admit(self, reply_job: ReplyJob) -> Outcome:
         """Queue the reply in its order among the other replies, because its author may steer the task."""
         link, reply = reply_job.link, reply_job.reply
-        await self._keep_file_hashes(reply_job)
+        hashed = await self._picked_files.with_hashes(reply_job.context, link, reply)
+        if hashed.file_hashes:
+            reply_job.context.update_work(file_hashes=hashed.file_hashes)
         # A name that somebody changes while the reply waits must not get into its author's words.
         shown = await self._agent_input.fix_names(reply)
         job = reply_job.context.job.with_work(is_admitted=True, shown_text=shown)
@@ -268,15 +269,6 @@ class ReplyOutcomes:
         """Let the receipts show that the replies wait, because Coder refuses the account."""
         if reply_job.context.lease.trouble != "refused":
             await self._deps.queues.write(await self._show_waiting(reply_job))
-
-    async def _keep_file_hashes(self, reply_job: ReplyJob) -> None:
-        """Add to the reply what its files said when it arrived, if another person can change one of them."""
-        context, link, reply = reply_job
-        if reply.file_hashes or has_only_own_files(reply.person, reply.files):
-            return
-        author = Requester(person=reply.person, channel=link.record.channel, at=reply.ts)
-        hashes = await self._picked_files.get_hashes(context, author, reply.ts, reply.files)
-        context.update_work(file_hashes=hashes)
 
     async def show_waiting_for_agent_place(self, reply_job: ReplyJob) -> None:
         """Let the receipts show that the replies wait, because too many jobs are in calls to agents."""

@@ -106,6 +106,9 @@ class MessagesToBot:
             hashes = await self._picked_files.get_hashes(
                 context, work.requester, work.requester.at, work.files
             )
+            if len(hashes) != len(work.files):
+                names = tuple(file.name for file in work.files)
+                raise UserError(*teammates.shared_files_changed(names), reason="changed")
             return retry(0, context.job.with_work(file_hashes=hashes))
         text = replies.remove_bot_mention(work.text, bot, blocks)
         text = label_mentions(text, await self._agent_input.list_names(text))
