@@ -117,9 +117,9 @@ async def test_a_reply_with_too_many_files_is_not_delivered(world: World) -> Non
 
 
 async def test_a_message_that_is_too_long_is_not_sent_to_its_task(world: World) -> None:
-    """Alice uses *Send to its task* on a message whose files are too long together."""
+    """Alice uses *Send to its task* on her own message, whose files are too long together."""
     thread, task = await a_waiting_agent(world)
-    ts = await world.slack.post(world.bob.id, "general", "!aside look", thread.ts, files=(LONG, LONG))
+    ts = await world.slack.post(world.alice.id, "general", "!aside look", thread.ts, files=(LONG, LONG))
     await world.settles()
 
     await world.slack.message_shortcut(world.alice.id, "general", ts, "send_to_task")
@@ -131,9 +131,10 @@ async def test_a_message_that_is_too_long_is_not_sent_to_its_task(world: World) 
 
 
 async def test_a_reply_that_is_too_long_cannot_be_passed_on(world: World) -> None:
-    """Alice passes Bob's reply on, but its files are too long together."""
+    """Alice passes Bob's reply on, but its files, which nobody can edit, are too long together."""
     thread, task = await a_waiting_agent(world)
-    reply = await world.bob.replies(thread, "look at this", (LONG, LONG))
+    fixed = Attachment("long.csv", LONG.content, "text/csv")
+    reply = await world.bob.replies(thread, "look at this", (fixed, fixed))
     await world.bob.presses("Ask Alice to pass it on")
     world.bob.reads(), world.alice.reads()
 
