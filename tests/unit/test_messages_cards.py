@@ -258,8 +258,11 @@ def test_what_is_not_plain_is_explained() -> None:
         card(Link(record=BOND, state=paused))
     )
     running = LinkState(phase=Phase.WORKING, status="active")
-    assert noted(running, hold=hold) == (
-        "If replies wait from before the stop, the next reply sends them too."
+    assert shown(card(Link(record=BOND, state=running, hold=hold))) == shown(
+        card(Link(record=BOND, state=running))
+    )
+    assert noted(running, hold=hold, held_count=2) == (
+        "Replies from before the stop wait. The next reply sends them too."
     )
     assert noted(running, hold=hold, pending="pause act:1") == "A reply in its thread resumes it."
 

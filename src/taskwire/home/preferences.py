@@ -5,6 +5,8 @@ changes the quiet hours before that, the bot sends the summary when the new quie
 left to tell, there is no summary.
 """
 
+from collections.abc import Sequence
+
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import LinkId, UserId, to_ms
@@ -67,12 +69,15 @@ class Preferences:
         period = await find_present_quiet_period(self._people, work.person, settings, context.now_ms)
         if period is not None:
             return retry((to_ms(period.ends) - context.now_ms) / 1000)
-        seen = await self._read_tasks(work.person, context.now_ms)
-        needs = [link for link in seen.needs if link.state.open_phase in NEEDS_PERSON_PHASES]
+        held = [LinkId(link) for link in await self._deps.notes.list_counted(HELD_CALLS, work.person)]
+        seen = await self._read_tasks(work.person, held, context.now_ms)
+        needs = [
+            link for link in seen.needs if link.state.open_phase in NEEDS_PERSON_PHASES and not link.is_muted
+        ]
         finished = [
             link
             for link in (*seen.needs, *seen.lately)
-            if link.state.phase is Phase.DONE and link.state.since_ms >= work.since_ms
+            if link.id in held and link.state.phase is Phase.DONE and link.state.since_ms >= work.since_ms
         ]
         if not needs and not finished:
             return done()
@@ -86,12 +91,12 @@ class Preferences:
         await post_directly(self._deps, context, work.person, message, meta)
         return done(self._deps.notes.forget_in(Batch(), HELD_CALLS, work.person))
 
-    async def _read_tasks(self, person: UserId, now_ms: int) -> PersonTasks:
+    async def _read_tasks(self, person: UserId, held: Sequence[LinkId], now_ms: int) -> PersonTasks:
         """Return the person's tasks, and the tasks of other people about which a notice was held back.
 
-        Leave out the tasks that the person may not read now.
+        `held` are all tasks about which a notice was held back. Leave out the tasks that the person may not
+        read now.
         """
-        held = [LinkId(link) for link in await self._deps.notes.list_counted(HELD_CALLS, person)]
         links = await self._deps.links.list_links(held)
         links |= {link.id: link for link in await self._deps.links.list_of(person)}
         known = [link for link in links.values() if link.end_reason is None]

@@ -393,7 +393,7 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
         notes.append(f"{_unreachable_note(state.unreachable_since_ms)} Replies wait.")
     # During a pause, the phase and the thread already say what a reply does.
     is_stopping = link.shown_pending == "pause"
-    if (is_stopping or link.hold is not None) and state.phase not in (Phase.PAUSING, Phase.PAUSED):
+    if (is_stopping or link.held_count) and state.phase not in (Phase.PAUSING, Phase.PAUSED):
         waits = "A reply in its thread resumes it." if outside.is_resumed_by_reply else "Replies wait."
         notes.append(fit_reply_words(waits, link) if is_stopping else _HELD_NOTE)
     if link.is_mention_only:
@@ -405,7 +405,7 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
 
 # The note of a task that was resumed outside Slack, while nobody has decided about the replies from before
 # the pause.
-_HELD_NOTE = "If replies wait from before the stop, the next reply sends them too."
+_HELD_NOTE = "Replies from before the stop wait. The next reply sends them too."
 
 
 def _unwatched_note(link: Link, since_ms: int) -> str:

@@ -184,7 +184,7 @@ def _answer_field(*, is_beside_choices: bool) -> Block:
         "multiline": True,
         "max_length": INPUT_LENGTH,
     }
-    hint = "If you choose as well, the agent gets both."
+    hint = "If you choose and write, the agent gets both."
     return make_field(Field.PROMPT.value, "Your reply", element, is_optional=True, hint=hint)
 
 

@@ -63,9 +63,8 @@ def _thread_verbs_help() -> str:
 
 
 _NAMES_HELP = (
-    "Name a task by its name, its title, the beginning of either, `owner/name`, its id, or a link to it in "
-    "Coder. "
-    "{} go before or after the prompt. `/task help COMMAND` says more about a command."
+    "NAME is a task's name or title, or the beginning of one, `owner/name`, the task's id, or a link to it "
+    "in Coder. {} go before or after the prompt. `/task help COMMAND` says more about a command."
 )
 
 

@@ -76,6 +76,9 @@ class CardAndReceipts:
         if menu_used is not None and not context.is_outcome_unknown:
             await context.write(self._deps.writes.set_field(Batch(), link.id, "menu_used", menu_used))
             link = link.model_copy(update={"menu_used": menu_used})
+        if link.hold is not None:
+            # Only this way to read a link counts its held replies.
+            link = (await self._deps.links.list_links([link.id])).get(link.id, link)
         outage = await find_outage(self._deps)
         settings = await self._deps.channel_settings.get(link.record.channel)
         card = cards.card(
