@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.coder import SandboxTask, faults
 
 from .people import Person, Thread
 from .test_channel_settings import set_channel
@@ -273,23 +273,50 @@ async def test_an_owner_who_is_not_in_the_channel_lets_nobody_there_steer(world:
     world.alice.reads(), thread.new_messages(), world.cards()
 
 
-async def test_a_suspended_owner_lets_nobody_steer(world: World) -> None:
-    """Alice shares her task with Bob. Coder suspends her account. Bob cannot steer the task until Coder
-    activates it."""
+@pytest.mark.parametrize(
+    ("accounts", "is_coder_whole"),
+    [("service", True), ("both", True), ("personal", True), ("both", False)],
+)
+async def test_a_suspended_owner_lets_nobody_steer(
+    world: World, accounts: str, *, is_coder_whole: bool
+) -> None:
+    """Alice shares her task with Dave. Coder suspends her account, which she has read. Dave, to whom Coder
+    shows the task, cannot steer it until Coder activates her account."""
+    dave = world.person("dave", roles=("owner",))
+    await world.slack.join(dave.id, "general")
+    token = {"coder_session_token": None} if accounts == "personal" else {}
+    await world.restarts(accounts=accounts, **token)
+    if accounts != "service":
+        await _connects(world, dave, "dave")
+    if accounts == "personal":
+        await _connects(world, world.alice, "alice")
     thread, task = await a_busy_agent(world)
     await takes_all(world, task)
-    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    await world.alice.replies(thread, f"!share <@{dave.id}>")
     world.coder.suspend("alice")
-    await world.forgets()
-    await world.bob.replies(thread, "push to main")
+    await world.ages(seconds=30)
+    await world.alice.types("/task list")
+    if not is_coder_whole:
+        world.coder.plan_fault("users.list", faults.server_error(status=503), times=500)
+    await world.ages(seconds=30)
+    await dave.replies(thread, "push to main")
     await world.passes(seconds=30)
+    world.coder.clear_faults()
     meanwhile = list(task.inputs)
     world.coder.user("alice").status = "active"
-    await world.forgets()
+    await world.ages(seconds=30)
+    await world.alice.types("/task list")
 
-    await world.bob.replies(thread, "add a test")
+    await dave.replies(thread, "add a test")
     await world.passes(seconds=30)
 
     assert meanwhile == []
-    assert task.inputs == ["Bob wrote:\n> add a test"]
-    world.alice.reads(), world.bob.reads(), world.bob.hears(), thread.new_messages()
+    assert task.inputs == ["Dave wrote:\n> add a test"]
+    if accounts == "personal":
+        # What she asked while she was suspended waits until she connects again.
+        await _connects(world, world.alice, "alice")
+    if accounts != "service":
+        await dave.types("/task disconnect")  # otherwise a renewal of his token waits
+    for person in (world.alice, dave):
+        person.reads(), person.hears()
+    thread.new_messages()

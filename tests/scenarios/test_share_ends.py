@@ -388,17 +388,22 @@ async def test_few_ends_of_what_nobody_shared_are_kept(world: World) -> None:
     thread.new_messages()
 
 
-async def test_a_share_is_ended_although_the_task_was_gone(world: World) -> None:
-    """Coder's list lacks Alice's task for a while, so its thread ends. Coder shows the task again. Alice ends
-    Bob's share before the next poll. The thread comes back without the share."""
+@pytest.mark.parametrize("is_back", [True, False], ids=["by name", "in the thread"])
+async def test_a_share_is_ended_although_the_task_was_gone(world: World, *, is_back: bool) -> None:
+    """Coder's list lacks Alice's task for a while, so its thread ends. Alice ends Bob's share: in the thread
+    meanwhile, or by the task's name once Coder shows the task again. The thread comes back without the
+    share."""
     thread, task = await a_shared_task(world)
     for _ in range(4):
         world.coder.plan_fault("tasks.list", EMPTY)
         world.coder.plan_fault("tasks.get", faults.server_error(status=404))
         await world.polls()
     comes_gone = thread.new_messages()
+    if not is_back:
+        await world.alice.replies(thread, f"!unshare <@{world.bob.id}>")
     world.coder.clear_faults()
-    await world.alice.types(f"/task unshare {task.name} <@{world.bob.id}>")
+    if is_back:
+        await world.alice.types(f"/task unshare {task.name} <@{world.bob.id}>")
     for _ in range(4):
         await world.polls()
         await world.passes(seconds=10)

@@ -106,21 +106,26 @@ async def test_a_suspended_administrator_ends_no_thread(world: World) -> None:
     assert thread.new_messages() == []
 
 
-@pytest.mark.parametrize("accounts", ["service", "both", "connected"])
-async def test_a_person_who_was_deleted_in_coder_reads_nothing(world: World, accounts: str) -> None:
-    """Alice has left the channel of her task. Her user is deleted in Coder, and `/task list` says so. While
+@pytest.mark.parametrize(
+    ("accounts", "how"), [("service", "list"), ("both", "list"), ("connected", "list"), ("service", "reply")]
+)
+async def test_a_person_who_was_deleted_in_coder_reads_nothing(world: World, accounts: str, how: str) -> None:
+    """Alice has left the channel of her task. Her user is deleted in Coder, and an answer says so. While
     Coder does not answer, no command and no Home tab shows her what the agent says."""
     await world.restarts(accounts="service" if accounts == "service" else "both")
     if accounts == "connected":
         await world.alice.types("/task connect")
         await pastes(world, world.alice, world.coder.add_token("alice"))
-    await _a_task_of_a_private_channel(world)
+    thread, _ = await _a_task_of_a_private_channel(world)
     del world.coder.world.users[world.coder.user("alice").id]
     for key in [key for key, token in world.coder.world.tokens.items() if token.user.username == "alice"]:
         del world.coder.world.tokens[key]
     await world.ages(seconds=30)
     await world.forgets()
-    await world.alice.types("/task list")
+    if how == "list":
+        await world.alice.types("/task list")
+    else:
+        await world.alice.replies(thread, "go on")
     told = world.alice.reads()[-1]
     world.slack.workspace.channel("secret").members.remove(world.alice.id)
     await world.ages(seconds=30)

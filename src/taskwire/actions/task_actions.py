@@ -150,7 +150,8 @@ class TaskActions:
             if plain is not None:
                 context.audit.is_nothing()
                 return plain
-        if link is None or link.end_reason is not None:
+        possible = (None, "gone") if work.verb == "unshare" else (None,)  # a missing task may come back
+        if link is None or link.end_reason not in possible:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
         if work.was_away and self._deps.slack.now() - moment_of(work.requester.at) > STALE_AFTER:
             context.audit.is_refused("too_old")

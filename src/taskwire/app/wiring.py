@@ -230,7 +230,7 @@ class Parts:
         lookup = Lookup(deps, people)
         newer, private_answers = NewerVersions(deps, alerts, metrics), PrivateAnswers(deps.slack, deps.queues)
         handlers = _handlers(deps, people, lookup, backfill, receiver)
-        find_account = people.find_known_account
+        find_account = people.accounts.find_known_name
         worker = Worker(deps, people.accounts, handlers, metrics, newer, private_answers, find_account)
         ingress = Ingress(deps, inbox, metrics, worker.ingress_priority, find_bar)
         messages = Events(

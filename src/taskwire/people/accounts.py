@@ -37,6 +37,9 @@ from taskwire.state.accounts import ConnectedAccount
 # Coder lasts longer.
 NO_ACCOUNT, NO_ACCOUNT_TTL_MS = "no_account", 30 * DAY_MS
 
+# The names of this many accounts are remembered for the audit trail.
+MOST_KNOWN_NAMES = 10_000
+
 
 class AccountNeeded(AccountRefused):
     """The person has no Coder account yet. The request of the person waits until they have connected one."""
@@ -75,6 +78,17 @@ class Accounts:
         self._is_shared = is_shared
         self.can_connect = deps.has_personal_accounts
         self.has_service = deps.has_service_account
+        self._known_names: dict[UserId, str] = {}
+
+    def note_name(self, person: UserId, username: str) -> None:
+        """Remember the name of the person's account in Coder. No right depends on it."""
+        if len(self._known_names) >= MOST_KNOWN_NAMES:
+            self._known_names.clear()
+        self._known_names[person] = username
+
+    def find_known_name(self, person: UserId) -> str:
+        """Return the name that the person's account had at the last lookup; empty if there was no lookup."""
+        return self._known_names.get(person, "")
 
     async def find(self, person: UserId | None) -> ConnectedAccount | None:
         """Return the account that the person has connected; None if there is none.
@@ -178,17 +192,14 @@ class Accounts:
         if await self._deps.notes.find(NO_ACCOUNT, person) is not None:
             raise UserError(*accounts.had_no_account(), reason="no_account")
 
-    async def had_account_before(self, person: UserId) -> bool:
-        """Return whether `require_account_before` raises no error."""
-        try:
-            await self.require_account_before(person)
-        except (UserError, AccountNeeded):
-            return False
-        return True
+    async def was_without_account(self, person: UserId) -> bool:
+        """Return whether Coder had suspended the person's account, or had none, when it was last asked."""
+        is_suspended = await self._deps.accounts.find_suspended(person) is not None
+        return is_suspended or await self._deps.notes.find(NO_ACCOUNT, person) is not None
 
-    async def note_missing(self, person: UserId, error: Exception) -> None:
-        """Remember that the person has no account, if this error says so and a service account has looked."""
-        if self.has_service and isinstance(error, NoAccount | AccountNeeded):
+    async def note_missing(self, person: UserId) -> None:
+        """Remember that a service account has found no account of the person."""
+        if self.has_service:
             await self._deps.notes.keep("1", NO_ACCOUNT, person, ttl_ms=NO_ACCOUNT_TTL_MS)
 
     async def require_not_suspended_still(self, person: UserId, directory: Directory) -> None:

@@ -32,8 +32,6 @@ from taskwire.telemetry import logger
 # Slack has shown that the person was in a conversation when they acted there. After this time, the person may
 # have left the conversation.
 PRESENCE_WINDOW = timedelta(seconds=10)
-# The names of this many accounts are remembered for the audit trail. No right depends on these names.
-MOST_KNOWN_ACCOUNTS = 10_000
 # The verbs that only the owner of a task and administrators may use.
 OWNERS_VERBS = frozenset[RefusedAct]({"delete", "detach", "share", "unshare", "read_mentions"})
 # The verbs that everybody who may see the task may use. All other verbs, such as pause, resume and send, are
@@ -63,7 +61,6 @@ class People:
         self.accounts = Accounts(deps, self.is_shared_with)
         self.directory = Directory(deps, len({*self._groups, *deps.allowed.groups}))
         self._known = KnownDirectory(deps)
-        self._known_accounts: dict[UserId, str] = {}
 
     async def get_profile(self, person: UserId) -> Profile:
         """Return the profile of a person who may use the bot.
@@ -119,6 +116,11 @@ class People:
             name = own.username if own is not None else profile.email or ""
             await self.accounts.note_suspended(person, name, error.user_id)
             raise
+        except (NoAccount, AccountNeeded):
+            if not await self.is_admin(person):
+                await self.accounts.note_missing(person)
+            raise
+        self.accounts.note_name(person, account.username)
         if own is None or not own.is_refused:
             await self.accounts.forget_suspended(person)
         return account
@@ -128,7 +130,7 @@ class People:
     ) -> Account:
         if own is not None:
             user = await self.accounts.get_user(own, self.directory)
-            return self._note_known(person, Account(id=own.user_id, username=user.username))
+            return Account(id=own.user_id, username=user.username)
         if not self.accounts.has_service:
             await self.accounts.require_not_suspended(person)
             raise AccountNeeded(person)
@@ -143,22 +145,12 @@ class People:
             raise NoAccount(*refusals.no_account(profile.email, len(found)), reason="no_account")
         if found[0].is_suspended:
             raise Suspended(*refusals.account_suspended(profile.email), found[0].id)
-        return self._note_known(person, Account(id=found[0].id, username=found[0].username))
+        return Account(id=found[0].id, username=found[0].username)
 
     def _require_account_from(self, person: UserId) -> None:
         """Raise AccountNeeded if the person can connect an account of their own."""
         if self.accounts.can_connect:
             raise AccountNeeded(person)
-
-    def _note_known(self, person: UserId, account: Account) -> Account:
-        if len(self._known_accounts) >= MOST_KNOWN_ACCOUNTS:
-            self._known_accounts.clear()
-        self._known_accounts[person] = account.username
-        return account
-
-    def find_known_account(self, person: UserId) -> str:
-        """Return the name that the person's account had at the last lookup; empty if there was no lookup."""
-        return self._known_accounts.get(person, "")
 
     async def require_account(self, person: UserId, *, needs_coder: bool = True) -> None:
         """Raise UserError if the person has no Coder account. An administrator needs no account.
@@ -183,7 +175,6 @@ class People:
             return await self.get_account(person)
         except (UserError, AccountNeeded) as error:
             if isinstance(error, Suspended) or not await self.is_admin(person):
-                await self.accounts.note_missing(person, error)
                 raise
             await self.get_profile(person)
             await self.accounts.require_not_suspended_still(person, self.directory)
@@ -297,12 +288,13 @@ class People:
         except Suspended:
             return False
         except (UserError, OutsideError):
-            if not await self.can_owner_act(owner.person):
+            is_out = await self.accounts.was_without_account(owner.person)
+            if is_out or not await self.can_owner_act(owner.person):
                 return False
         try:
             return not await self.accounts.has_another_owner(owner.person, owner.user_id)
         except CoderError:
-            return await self.accounts.had_account_before(owner.person)
+            return True
 
     async def can_owner_act(self, owner: UserId | None) -> bool:
         """Return whether a task's owner may use the bot now: is an active full member, and not barred.

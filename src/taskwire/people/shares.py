@@ -155,7 +155,11 @@ class Shares:
     ) -> tuple[str, ...]:
         """End the shares of these people and groups. Return those with whom the task is still shared."""
         shares = tuple(each for each in link.shares if each not in who)
-        self._deps.writes.set_shares(batch, link.id, shares)
+        if link.end_reason is None:
+            self._deps.writes.set_shares(batch, link.id, shares)
+        else:
+            # The task is missing in Coder. If it comes back, these shares are in force.
+            self._deps.writes.set_people(batch, link.id, "shares", shares)
         await self._note_ended(requester, link, who, batch)
         return shares
 

@@ -78,7 +78,7 @@ class AuditQueries:
         """
         entry = AuditEntry(
             person=requester.person,
-            account=self._people.find_known_account(requester.person),
+            account=self._people.accounts.find_known_name(requester.person),
             verb=verb,
             surface=requester.surface,
             channel=requester.channel,
