@@ -184,10 +184,12 @@ class Scene:
         payload |= {"callback_id": callback_id, "action_ts": backend.ids.ts()}
         payload["trigger_id"] = backend.tickets.trigger(user.id)
         if not is_global:
-            channel = self.cast.world.slack.workspace.channel(self.target.channel)
-            body = {"type": "message", "user": self.cast.friend.id, "text": "do that", "ts": backend.ids.ts()}
-            body["thread_ts"] = self.target.thread.ts
-            payload |= {"channel": place(channel), "message": body, "message_ts": body["ts"]}
+            slack = self.cast.world.slack
+            channel = slack.workspace.channel(self.target.channel)
+            # A message of another app is no input before the shortcut.
+            ts = await slack.post_as_bot(channel.id, "do that", self.target.thread.ts)
+            payload |= {"action_ts": backend.ids.ts(), "message_ts": ts}
+            payload |= {"channel": place(channel), "message": slack.message(channel.id, ts)}
             payload["response_url"] = backend.tickets.response_url("actions", user.id, channel.id)
         await backend.dispatcher.deliver_now(Delivery("interactive", str(payload["type"]), payload))
 
