@@ -199,3 +199,26 @@ async def test_a_file_that_is_changed_before_a_decision_is_not_sent(world: World
     assert task.inputs == []
     assert NOT_SENT in thread.new_messages()
     world.alice.reads()
+
+
+async def test_a_file_of_the_bot_is_sent_once(world: World) -> None:
+    """The bot has posted Alice's dropped replies as a file. She uses *Send to its task* on this message. The
+    agent gets the file once, and the request ends."""
+    thread, task = await a_busy_agent(world)
+    for number in range(6):
+        await world.alice.replies(thread, f"{number} " + "x" * 3000)
+    await world.alice.replies(thread, "!stop")
+    await world.passes(seconds=20)
+    await world.polls()
+    await world.alice.clicks(thread, "Drop them")
+    await world.passes(seconds=10)
+    [posted] = [each for each in world.slack.thread(thread.channel, thread.ts) if each.get("files")]
+
+    await world.slack.message_shortcut(world.alice.id, "general", str(posted["ts"]), "send_to_task")
+    await world.settles()
+    await world.passes(seconds=31)
+    jobs = await world.jobs()
+
+    assert not [name for name, waiting in jobs.items() if name.startswith("to_coder:") and waiting]
+    assert [each.splitlines()[0] for each in task.inputs] == ["Taskwire wrote:"]
+    world.alice.reads(), thread.new_messages()
