@@ -13,6 +13,11 @@ from taskwire.domain.errors import UserError
 _DIRECT_MESSAGE = "D"
 
 
+def is_direct_channel(channel: str) -> bool:
+    """Return whether a conversation is the direct messages of one person with the bot."""
+    return channel.startswith(_DIRECT_MESSAGE)
+
+
 class PlaceNotAllowed(UserError):
     """The settings do not allow to use the bot in this channel."""
 
@@ -36,7 +41,7 @@ class Allowed:
 
     def has_channel(self, channel: str) -> bool:
         """Whether people may use the bot in this channel. A direct message to the bot is always allowed."""
-        is_private = not channel or channel.startswith(_DIRECT_MESSAGE)
+        is_private = not channel or is_direct_channel(channel)
         return is_private or not self.channels or channel in self.channels
 
     def keep_workspaces(self, workspaces: frozenset[str]) -> frozenset[str]:

@@ -1,4 +1,5 @@
-"""Direct messages that notify a person: about one notice, and the summary after quiet hours."""
+"""Direct messages that notify a person: about one notice, and the summary after quiet hours. Also the answer
+to what a person writes below such a message."""
 
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ from taskwire.messages import blocks
 from taskwire.messages.blocks import button, end_sentence, escape_line, line, section, text_piece
 from taskwire.messages.cards import get_name
 from taskwire.messages.notices import describe_notice, get_notice_label
+from taskwire.messages.shapes import statement
 from taskwire.messages.task_lists import Hosts, TaskLine, get_task_text, task_row
 
 # The summary lists at most this many tasks of each kind.
@@ -38,6 +40,18 @@ def add_thread_button(message: Message, address: str) -> Message:
         return message
     row = blocks.button_rows("buttons", [button(Button.OPEN_THREAD, "Open thread", url=url)])
     return Message(text=message.text, blocks=(*message.blocks, *row))
+
+
+def no_agent_reads_here(where: str) -> Message:
+    """Say in a thread of direct messages that no agent gets what the person writes there.
+
+    `where` is the permalink of the task's thread; empty if the thread's first message is about no task that
+    the person may read.
+    """
+    words = "No agent gets replies in this thread. "
+    if not where:
+        return statement(words + "Reply in a task's thread, or send me a new direct message.")
+    return add_thread_button(statement(words + "Reply in the task's thread instead."), where)
 
 
 def summary(needs: Sequence[TaskLine], finished: Sequence[TaskLine], hosts: Hosts) -> Message:

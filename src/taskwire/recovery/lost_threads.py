@@ -3,12 +3,18 @@
 The card's metadata names its link and its task. If Redis lost data at the time of the card, the link is
 restored from the card. Otherwise a message in the thread says why nobody gets the replies. If the card was
 posted a moment ago, Redis usually knows its thread before this job runs.
+
+In direct messages, people also write below other messages of the bot, such as a call. No agent gets what they
+write there, and the bot says so.
 """
+
+from datetime import timedelta
 
 from taskwire.agent.observing import observation_of
 from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
+from taskwire.domain.allowed import is_direct_channel
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import LinkId, TaskId, ThreadRef, moment_of, to_ms, ts_of
 from taskwire.domain.lifecycle.events import Observed
@@ -18,12 +24,13 @@ from taskwire.domain.queueing.maintenance import FindThread
 from taskwire.domain.queueing.queues import to_thread
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
-from taskwire.job_context import Handler, JobContext, Outcome, done
-from taskwire.messages import inputs
+from taskwire.job_context import Handler, JobContext, Outcome, done, retry
+from taskwire.messages import inputs, personal_notices
 from taskwire.outbox.enqueue import draw, request_reading, say
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.posting import CLOCK_TOLERANCE, post_once
 from taskwire.outbox.private_answers import show_privately
+from taskwire.outbox.readers import may_be_answered, may_read
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -36,7 +43,8 @@ from taskwire.telemetry import logger
 
 # The second part of a card's message id. If the card was posted again, the id has a third part.
 CARD_KIND = "card"
-# The note that the bot's message at the beginning of a thread is no card.
+# The note that the bot's message at the beginning of a thread is no card. While it is there, the people who
+# write in a thread of direct messages are not told again that no agent gets it.
 _NO_CARD, NO_CARD_TTL_MS = "no_card", 600_000
 # The note that names the job that waits for the next place for the searches of one person.
 _NEXT_SEARCH = "next_search"
@@ -46,6 +54,9 @@ _SEARCHES, MOST_SEARCHES, SEARCHES_TTL_MS = "searches", 100, 3_600_000
 # Another search of this person that finds no place in Slack's limits runs again after this time. Many
 # searches may wait.
 WITHOUT_PLACE_SECONDS = 30.0
+# Redis may not know yet the thread of a card in direct messages that is younger than this. The search runs
+# again after so many seconds.
+_NEW_CARD_AGE, _NEW_CARD_SECONDS = timedelta(seconds=60), 30.0
 
 _log = logger("taskwire.recovery.lost_threads")
 
@@ -93,8 +104,12 @@ class LostThreads:
         try:
             card = await self._find_card(context, work)
             if card is None or card.kind != CARD_KIND:
+                if card is not None and is_direct_channel(work.channel):
+                    await self._answer_directly(context, work, card)
                 await self._deps.notes.keep("1", _NO_CARD, place, ttl_ms=NO_CARD_TTL_MS)
                 return done()
+            if is_direct_channel(work.channel) and self._is_new(work):
+                return retry(_NEW_CARD_SECONDS)
             return await self._restore_or_explain(context, work, card)
         except (ChannelProblem, MessageGone) as problem:
             _log.info(
@@ -117,6 +132,27 @@ class LostThreads:
                 raise NoCapacity(str(busy), seconds) from busy
         await self._deps.notes.forget(_NEXT_SEARCH, work.person)
         return card
+
+    def _is_new(self, work: FindThread) -> bool:
+        return self._deps.slack.now() - moment_of(work.thread_ts) < _NEW_CARD_AGE
+
+    async def _answer_directly(self, context: JobContext, work: FindThread, root: Metadata) -> None:
+        """Say in a thread of direct messages that no agent gets what the person writes there.
+
+        If the thread begins with a message about a task that the person may read, lead to the task's thread.
+        """
+        requester = Requester(person=work.person, channel=work.channel, at=work.thread_ts)
+        if not await may_be_answered(self._deps, self._people, requester):
+            return
+        where = ""
+        link = await self._deps.links.find_by_task(TaskId(root.task_id)) if root.task_id else None
+        if link is not None and await may_read(self._deps, self._people, work.person, link):
+            where = await find_permalink(self._deps, link.record)
+        message = personal_notices.no_agent_reads_here(where)
+        meta = Metadata(
+            id=f"not_read:{work.channel}:{work.thread_ts}:{context.lease.since_ms}", kind="answer"
+        )
+        await post_once(self._deps, context, context.link_id, work.channel, work.thread_ts, message, meta)
 
     async def _is_next_search(self, context: JobContext, work: FindThread, seconds: float) -> bool:
         """Return whether this job waits for the next place for the searches of its person.

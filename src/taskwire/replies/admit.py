@@ -13,7 +13,7 @@ from typing import Literal, cast
 from taskwire.agent.input import has_only_own_files
 from taskwire.agent.picked_files import read_files_at_once
 from taskwire.dependencies import Dependencies
-from taskwire.domain.allowed import Barred
+from taskwire.domain.allowed import Barred, is_direct_channel
 from taskwire.domain.ids import LinkId, ThreadRef, Ts, UserId
 from taskwire.domain.parsing import replies
 from taskwire.domain.queueing.display_jobs import Receipt
@@ -61,6 +61,8 @@ RECEIPT_DELAY_MS = 2_000
 # A person may reply to a card before Redis knows that the card was posted. If the thread still has no known
 # link after this delay, the thread is not one of Taskwire's, or its link is lost.
 SEARCH_DELAY_MS = 30_000
+# In direct messages, most of the bot's messages are no cards, and the person is told so after this delay.
+DIRECT_SEARCH_DELAY_MS = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +204,10 @@ class ReplyReceiver:
         user_limit: UserLimit | None = None,
     ) -> ClaimResult:
         when_parked = None
-        if isinstance(message, ThreadMessage) and not isinstance(self._parse(message), replies.Aside):
+        if isinstance(message, ThreadMessage) and (
+            # In direct messages, no message is for somebody else.
+            is_direct_channel(message.channel) or not isinstance(self._parse(message), replies.Aside)
+        ):
             when_parked = _make_search_batch(message)
         return await self._inbox.claim_in_thread(
             message.delivery,
@@ -419,6 +424,5 @@ def _make_search_batch(message: ThreadMessage) -> Batch:
     """Return the batch for a thread whose link is not known: a delayed search for the link."""
     work = FindThread(channel=message.channel, thread_ts=message.thread_ts, person=message.person)
     name = lost_threads(message.channel, message.thread_ts)
-    return Batch().append(
-        name, Job(id=f"find:{message.person}", work=work), score="due", delay_ms=SEARCH_DELAY_MS
-    )
+    delay_ms = DIRECT_SEARCH_DELAY_MS if is_direct_channel(message.channel) else SEARCH_DELAY_MS
+    return Batch().append(name, Job(id=f"find:{message.person}", work=work), score="due", delay_ms=delay_ms)

@@ -42,7 +42,9 @@ class ScanChannel(Work):
 class FindThread(Work):
     """Restore the link of a thread that Redis does not know (queue `lost_threads`).
 
-    `person` wrote in the thread. If the thread's first message is not a card of this bot, nothing happens.
+    `person` wrote in the thread. If the thread's first message is another message of this bot than a card,
+    and the thread is in direct messages, the person is told that no agent gets what they wrote. If it is not
+    a message of this bot, nothing happens.
     """
 
     kind: Literal["find_thread"] = "find_thread"
