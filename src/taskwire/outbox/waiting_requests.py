@@ -278,7 +278,9 @@ async def note_refusal(deps: Dependencies, error: AccountProblem, batch: Batch) 
         if error.answer.says_suspended:
             deps.accounts.note_suspended(batch, person, known.username, known.user_id)
         if not known.is_refused:
-            await show_absence(deps, person, batch)
+            # A renewed token may be refused anew. The account has been away since the first time.
+            if not await deps.accounts.find_away_since(person):
+                await show_absence(deps, person, batch)
             await check_owners(deps, known, batch, is_connected=False)
     await refresh_home_if_kept(deps, person, batch)
 
