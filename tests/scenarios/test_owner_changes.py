@@ -320,3 +320,20 @@ async def test_a_suspended_owner_lets_nobody_steer(
     for person in (world.alice, dave):
         person.reads(), person.hears()
     thread.new_messages()
+
+
+async def test_a_deleted_coder_user_gives_its_task_to_nobody(world: World) -> None:
+    """Bob's Coder user is deleted in Coder, and Bob disconnects it (`both`). His task stays his, and no job
+    is given up."""
+    thread, _ = await _bob_has_a_task(world, "both")
+    del world.coder.world.users[world.coder.user("cc").id]
+    for key in [key for key, token in world.coder.world.tokens.items() if token.user.username == "cc"]:
+        del world.coder.world.tokens[key]
+    await world.ages(seconds=30)
+
+    await world.bob.types("/task disconnect")
+    await world.passes(seconds=30)
+
+    assert "Owner: Bob" in thread.card()
+    assert await world.dead_letters() == []
+    world.bob.reads(), world.bob.hears(), thread.new_messages()

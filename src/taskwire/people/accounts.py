@@ -115,9 +115,15 @@ class Accounts:
         account = await self.find(connected)
         if account is not None and not account.is_refused:
             return connected
-        user = await self._deps.service_coder.get_user(user_id)
-        found = await self._deps.slack.find_user_by_email(user.email) if user.email else None
-        return found or connected
+        return await self._find_by_address(user_id) or connected
+
+    async def _find_by_address(self, user_id: str) -> UserId | None:
+        """Return the Slack user with the e-mail address of this Coder user; None if there is no such user."""
+        try:
+            user = await self._deps.service_coder.get_user(user_id)
+        except NotFound:
+            return None
+        return await self._deps.slack.find_user_by_email(user.email) if user.email else None
 
     async def refuse_former_owner(self, person: UserId, link: Link) -> UserError:
         """Return the error for the owner of a task whose Coder account is not the owner's any more.
@@ -151,12 +157,7 @@ class Accounts:
             return True
         if not self.has_service or not user_id:
             return False
-        try:
-            user = await self._deps.service_coder.get_user(user_id)
-        except NotFound:
-            return False
-        found = await self._deps.slack.find_user_by_email(user.email) if user.email else None
-        return found not in (None, person)
+        return await self._find_by_address(user_id) not in (None, person)
 
     async def require_not_suspended(self, person: UserId) -> None:
         """Raise Suspended if the person has no connected account and Coder had suspended their last one.
