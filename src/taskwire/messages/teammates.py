@@ -457,9 +457,8 @@ def decided_before(name: str, at: datetime, *, was_passed: bool) -> Message:
 
 def files_not_shown(files: Sequence[str]) -> Refusal:
     """Tell the author of a reply that it can't be passed on, because its files can't be shown whole."""
-    named = ", ".join(f"`{escape_line(file.replace('`', ''), 60)}`" for file in files)
     return (
-        f"I can't show all of {named}, and you can still edit it, so it can't be passed on.",
+        f"I can't show all of {_list_files(files)}, and you can still edit it, so it can't be passed on.",
         "Write the part that matters as a reply.",
     )
 

@@ -144,8 +144,8 @@ class PersonalPoller:
 
     async def _begin_round(self, poll: Poll) -> None:
         linked = await self._deps.links.list_open()
-        known = {link: self._owners[link] for link in linked.values() if link in self._owners}
-        known = {link: owner for link, owner in known.items() if owner.person not in self._doubtful}
+        certain = {link: each for link, each in self._owners.items() if each.person not in self._doubtful}
+        known = {link: certain[link] for link in linked.values() if link in certain}
         self._doubtful.clear()
         unknown = [link for link in linked.values() if link not in known]
         self._owners = known | await self._deps.links.list_owners(unknown)
