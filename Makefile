@@ -30,7 +30,7 @@ TEST_PROCESSES ?= $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN))))
 # Each process of tests reads compiled modules, which one of them has written.
 test: export PYTHONDONTWRITEBYTECODE =
 test: setup ## run the tests, three processes for each core; choose with ARGS="-k words"
-	@echo "Looking for tests, for half a minute. All tests take about fourteen minutes; ARGS=\"-k words\" chooses ..."
+	@echo "Looking for tests, for half a minute. All tests take about sixteen minutes; ARGS=\"-k words\" chooses ..."
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
 check: setup ## format, lint, types, imports, sizes, globals in Lua
