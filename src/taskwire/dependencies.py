@@ -58,6 +58,8 @@ class Dependencies:
     oauth: OAuthClient | None = None
     # Code hosts, such as github.com. A link to such a host is shown without the host's name.
     forges: frozenset[str] = frozenset()
+    # The reaction that makes a message into a task, for example robot_face; empty if no reaction does.
+    emoji: str = ""
     # How many tasks a person may start, and how many may run at once.
     quotas: QuotaSettings = field(default_factory=QuotaSettings)
     # Who may use the bot, and where.

@@ -64,7 +64,7 @@ async def test_a_choice_is_pressed_and_sent_as_the_persons_reply(world: World) -
         notice(world, "Choose, or reply here.", "[1. main, where all work goes] [2. release-2]")
     ]
     assert task.inputs == ["2. release-2"]
-    assert thread.new_messages() == ["Alice says: 2. release-2\n> 2. release-2"]
+    assert thread.new_messages() == ["Alice chose: 2. release-2\n> 2. release-2"]
     words = thread.last_message()
     assert thread.receipt(words) == ["white_check_mark"]
     assert thread.all_messages()[0] == notice(world, "Answered by Alice.")
@@ -97,7 +97,7 @@ async def test_the_dialog_of_answer_offers_the_choices_too(world: World) -> None
     assert empty == {"form.prompt": "Choose one, or write your reply."}
     assert task.inputs == [words]
     assert thread.new_messages() == [
-        "Alice says: 2. release-2 !important: only the hotfix\n> 2. release-2\n> !important: only the hotfix"
+        "Alice chose: 2. release-2 !important: only the hotfix\n> 2. release-2\n> !important: only the hotfix"
     ]
     assert thread.all_messages()[0] == notice(world, "Answered by Alice.")
     assert world.alice.home().startswith(
@@ -145,7 +145,7 @@ async def test_a_long_choice_has_a_short_button_and_is_sent_whole(world: World) 
     ]
     assert task.inputs == [f"2. {drop}"]
     assert thread.all_messages()[0] == f"{asked} Answered by Alice.\n1. {keep}\n2. {drop}"
-    assert thread.new_messages() == [f"Alice says: 2. {drop}\n> 2. {drop}"]
+    assert thread.new_messages() == [f"Alice chose: 2. {drop}\n> 2. {drop}"]
 
 
 async def test_the_first_of_two_presses_counts(world: World) -> None:
@@ -187,7 +187,7 @@ async def test_a_choice_is_pressed_while_its_question_is_being_posted(world: Wor
     question, words = thread.new_messages()
     chosen = task.inputs[1]
     assert question.splitlines()[1] == f"Needs you: {TITLE}. Answered by Alice."
-    assert words == f"Alice says: {chosen}\n> {chosen}"
+    assert words == f"Alice chose: {chosen}\n> {chosen}"
     assert world.alice.reads() == ["This was already answered."]
 
 
@@ -220,7 +220,7 @@ async def test_a_person_who_may_not_steer_cannot_choose(world: World) -> None:
     assert world.bob.sees() == "This was already answered."
     assert task.inputs == ["1. main, where all work goes"]
     words = "1. main, where all work goes"
-    assert thread.new_messages() == [f"Alice says: {words}\n> {words}"]
+    assert thread.new_messages() == [f"Alice chose: {words}\n> {words}"]
 
 
 async def test_the_owner_passes_a_teammates_choice_on(world: World) -> None:
@@ -249,7 +249,7 @@ async def test_the_owner_passes_a_teammates_choice_on(world: World) -> None:
     assert world.alice.sees() == "Passed on. The reaction in the thread shows when the agent has it."
     assert task.inputs == ["Bob wrote:\n> 2. release-2"]
     assert thread.all_messages()[0] == notice(world, "Answered by Bob, passed on by Alice.")
-    assert thread.new_messages() == ["Bob says: 2. release-2\n> 2. release-2"]
+    assert thread.new_messages() == ["Bob chose: 2. release-2\n> 2. release-2"]
     assert thread.receipt(thread.last_message()) == ["white_check_mark"]
 
 

@@ -7,12 +7,17 @@ from taskwire_sandbox.slack.workspace import PRIVATE
 
 from .people import Person, Thread
 from .running_tasks import a_task
-from .test_direct_rights import CALL
+from .test_direct_rights import CALL as WATCHERS_CALL
 from .test_preferences import ASKED, asks, saves
 from .world import World
 
-NOT_HERE = "No agent gets replies in this thread. Reply in the task's thread instead.\n[Open thread]"
+NOT_HERE = (
+    "No agent gets replies in this thread. *Answer* opens a box for your reply.\n[Answer] [Open thread]"
+)
+# For a person who may read the task, but not steer it.
+ONLY_READS = "No agent gets replies in this thread. Reply in the task's thread instead.\n[Open thread]"
 NOWHERE = "No agent gets replies in this thread. Reply in a task's thread, or send me a new direct message."
+CALL = WATCHERS_CALL.replace("[Open", "[Answer] [Open")
 # The bot answers within this time, and not again within ten minutes.
 MOMENT, PAUSE = 5, 601
 
@@ -87,6 +92,45 @@ async def _bob_called(world: World) -> Thread:
     await asks(world)
     thread.new_messages(), world.bob.reads(), world.cards()
     return _below_newest(world, world.bob)
+
+
+@pytest.mark.parametrize("is_below", [False, True])
+async def test_a_question_is_answered_where_it_was_called(world: World, is_below: bool) -> None:
+    """Alice presses *Answer* on the direct message that called her, or on the bot's answer to her reply below
+    it. The agent gets what she writes in the dialog, and its thread shows this."""
+    thread, call = await _called(world)
+    if is_below:
+        await world.alice.replies(call, "the second one")
+        await world.passes(MOMENT)
+        assert call.new_messages() == [NOT_HERE]
+
+    await world.alice.clicks(call, "Answer")
+    dialog = world.alice.dialog()
+    await world.alice.submits(prompt="the second one")
+    await world.passes(MOMENT)
+
+    assert "Which config should I keep?" in dialog
+    assert world.task("fix-the-login-redirect").inputs == ["the second one"]
+    assert thread.new_messages() == ["Alice says: the second one\n> the second one"]
+    world.alice.reads()
+
+
+async def test_a_person_who_only_watches_is_led_to_the_thread(world: World) -> None:
+    """Bob watches Alice's task, and may not steer it. The message that calls him, and the answer to his reply
+    below it, have no *Answer*."""
+    thread, _ = await a_task(world)
+    await saves(world, world.bob, calls="direct")
+    await world.bob.replies(thread, "!watch")
+    await asks(world)
+    called = world.cards()
+    call = _below_newest(world, world.bob)
+
+    await world.bob.replies(call, "the second one")
+    await world.passes(MOMENT)
+
+    assert called == [WATCHERS_CALL]
+    assert call.new_messages() == [ONLY_READS]
+    thread.new_messages(), world.bob.reads()
 
 
 async def test_a_person_who_may_not_read_the_task_gets_no_way_to_it(world: World) -> None:

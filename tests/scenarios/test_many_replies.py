@@ -238,7 +238,7 @@ async def test_a_choice_that_finds_no_place_can_be_made_again(world: World) -> N
     assert (refused, shown) == ([NO_PLACE], [])
     assert question.endswith("[1. main, where all work goes] [2. release-2]")
     assert task.inputs == ["2. release-2"]
-    assert thread.new_messages() == ["Alice says: 2. release-2\n> 2. release-2"]
+    assert thread.new_messages() == ["Alice chose: 2. release-2\n> 2. release-2"]
 
 
 async def test_teammates_together_leave_places_to_the_owner(world: World) -> None:

@@ -296,5 +296,5 @@ async def test_the_agent_gets_the_name_that_the_owner_has_read_beside_a_choice(w
 
     assert asked == [f"Bob asks you to pass this on to the agent of *{TITLE}*:\n> 2. release-2\n{BUTTONS}"]
     assert task.inputs == ["Bob wrote:\n> 2. release-2"]
-    assert thread.new_messages() == ["Bob says: 2. release-2\n> 2. release-2"]
+    assert thread.new_messages() == ["Bob chose: 2. release-2\n> 2. release-2"]
     world.alice.reads(), world.bob.reads(), world.bob.hears()

@@ -94,7 +94,9 @@ async def test_a_person_who_wants_direct_messages_is_called_by_one(world: World)
     await asks(world)
 
     assert notice(thread) == ASKED
-    assert world.cards() == ["Needs you: Fix the login redirect. Which config should I keep?\n[Open thread]"]
+    assert world.cards() == [
+        "Needs you: Fix the login redirect. Which config should I keep?\n[Answer] [Open thread]"
+    ]
     [call] = world.slack.messages(world.alice.direct())
     assert call["metadata"]["event_payload"]["kind"] == "call"
     assert f"p{thread.last_message().replace('.', '')}" in str(call["blocks"])
@@ -114,7 +116,7 @@ async def test_both_and_nothing_are_what_they_say(world: World) -> None:
 
     assert both == (
         f"<@{world.alice.id}> {ASKED}",
-        ["Needs you: Fix the login redirect. Which config should I keep?\n[Open thread]"],
+        ["Needs you: Fix the login redirect. Which config should I keep?\n[Answer] [Open thread]"],
     )
     assert notice(thread).startswith("Opened the pull request.\nDone: ")
     assert world.cards() == []

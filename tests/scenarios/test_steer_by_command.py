@@ -226,7 +226,7 @@ async def test_a_task_that_is_not_there(world: World, verb: str) -> None:
     label = {"pause": "Stop", "edit": "Replace prompt"}.get(verb, verb.capitalize())
     offer = f" Did you mean this one?\n•  Starting: Fix it{words}\n[{label}]"
     # A task that starts cannot be resumed, and a task without a thread cannot be detached.
-    instead = f"\nYou can't {verb} this one:\n•  Starting: Fix it"
+    instead = f"\n`{verb}` doesn't work for this one now:\n•  Starting: Fix it"
     assert world.alice.reads() == [
         "There is no task `fix-lgoin` that you can see here."
         f"{instead if verb in ('resume', 'detach') else offer}"

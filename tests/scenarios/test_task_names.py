@@ -239,7 +239,7 @@ async def test_a_word_of_a_teammates_title_is_only_offered(world: World) -> None
     await world.alice.types("/task stop basement")
 
     assert world.alice.reads() == [
-        "There is no task `basement` that you can see here.\nYou can't stop this one:\n"
+        "There is no task `basement` that you can see here.\n`stop` doesn't work for this one now:\n"
         f"•  Working: Clean the basement, Bob <{address(of_bob)}>"
     ]
     assert world.task("clean-the-basement").status == "active"
@@ -303,9 +303,14 @@ async def test_stop_is_offered_only_for_tasks_that_can_be_stopped(world: World) 
     bobs = f"•  Working: Fix the footer, Bob <{address(of_bob)}>"
     several = "`fix` fits several tasks."
     choose = "Choose one, or type more of the name."
-    assert stop == f"{several} {choose}\n{running}\nYou can't stop these:\n{paused}\n{bobs}\n[Stop]"
-    assert resume == f"{several} {choose}\n{paused}\nYou can't resume these:\n{running}\n{bobs}\n[Resume]"
-    assert world.alice.reads()[-1].startswith(f"{several}\nYou can't stop these:\n")
+    assert (
+        stop == f"{several} {choose}\n{running}\n`stop` doesn't work for these now:\n{paused}\n{bobs}\n[Stop]"
+    )
+    assert (
+        resume
+        == f"{several} {choose}\n{paused}\n`resume` doesn't work for these now:\n{running}\n{bobs}\n[Resume]"
+    )
+    assert world.alice.reads()[-1].startswith(f"{several}\n`stop` doesn't work for these now:\n")
     await world.passes(seconds=10)
     world.reader.read_all()
 

@@ -80,7 +80,7 @@ async def test_a_title_that_one_only_sees_is_not_offered(world: World) -> None:
     await world.alice.types("/task edit fix the login please use main")
 
     assert asked.startswith(f"{SEVERAL}\n")
-    assert "You can't send this one:" in asked
+    assert "`send` doesn't work for this one now:" in asked
     assert asked.endswith("[Send]")
     assert task.inputs == ["please use main"]
     assert world.alice.reads()[-1].startswith(f"{SEVERAL}\n")

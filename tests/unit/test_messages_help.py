@@ -10,15 +10,17 @@ from tests.unit.message_view import buttons, faults, shown
 def test_the_help_has_an_example_of_every_verb_that_works() -> None:
     """The help has an example of every verb after `/task`, every verb of threads, and every option of
     `create`. Verbs for administrators are left out."""
-    message = help_texts.help_text()
-    _, examples, options, thread, _ = shown(message)
+    message = help_texts.help_text(emoji="robot_face")
+    _, others, examples, options, thread, _ = shown(message)
 
     for verb in VERBS:
         assert (f"`{verb.example}`" in examples) is not verb.is_for_admins
     assert all(f"`!{verb.word}`" in thread for verb in THREAD_VERBS)
     assert all(f"`{option.name}=`" in options for option in CREATE_OPTIONS)
     assert list(buttons(message)) == ["New task", "My tasks"]
-    assert len(message.text) < 2_500
+    assert others.endswith("in the menu of a message, or react to it with :robot_face:.")
+    assert "react" not in help_texts.help_text().text
+    assert len(message.text) < 2_800
     assert faults(message) == []
 
 

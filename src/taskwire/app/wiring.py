@@ -309,6 +309,7 @@ def _make_dependencies(
         template=settings.template,
         preset=settings.preset,
         forges=frozenset(settings.forges),
+        emoji=settings.emoji,
         quotas=QuotaSettings(
             settings.create_limit,
             settings.running_limit,

@@ -6,6 +6,7 @@ outside are escaped. `refusal` turns a `UserError` into a message. The texts of 
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId
@@ -244,11 +245,14 @@ def verb_too_old(verb: str) -> Message:
     )
 
 
-def quoted_input(author: str, text: str) -> Message:
-    """Show in the thread the text that a person sends with `/task send`. `author` is the person's name."""
+def quoted_input(author: str, text: str, act: Literal["says", "chose"] = "says") -> Message:
+    """Show in the thread the text that a person sends with `/task send`, or the answer that a person chose.
+
+    `author` is the person's name.
+    """
     is_long = len(text) > QUOTED_INPUT
     beginning = f" (the beginning; the agent gets all {len(text):,} characters)" if is_long else ""
-    words = f"{escape_line(author, 80)} says{beginning}:"
+    words = f"{escape_line(author, 80)} {act}{beginning}:"
     return Message(
         text=cut(f"{words} {escape_line(text, 3_000)}", TEXT_LENGTH),
         blocks=(section("author", words), quote_block("text", text, QUOTED_INPUT)),

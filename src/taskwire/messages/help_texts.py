@@ -22,11 +22,14 @@ from taskwire.messages import blocks
 from taskwire.messages.blocks import button, escape_line, section
 
 
-def help_text(topic: str | None = None) -> Message:
-    """Show what people can type. If `topic` is the name of a verb, show only that verb and an example."""
+def help_text(topic: str | None = None, *, emoji: str = "") -> Message:
+    """Show what people can type. If `topic` is the name of a verb, show only that verb and an example.
+
+    `emoji` is the name of the reaction that makes a message into a task; empty if no reaction does.
+    """
     word = (topic or "").strip()
     if not word:
-        return _full_help()
+        return _full_help(emoji)
     verb = find_verb(word)
     if verb is not None:
         return _paragraphs(_verb_help(verb))
@@ -63,17 +66,22 @@ def _thread_verbs_help() -> str:
 
 
 _NAMES_HELP = (
-    "NAME is a task's name or title, or the beginning of one, `owner/name`, the task's id, or a link to it "
+    "For NAME, write a task's name or title, or the beginning of one, `owner/name`, its id, or a link to it "
     "in Coder. {} go before or after the prompt. `/task help COMMAND` says more about a command."
 )
 
 
-def _full_help() -> Message:
+def _full_help(emoji: str) -> Message:
     ready = [verb for verb in VERBS if not verb.is_for_admins]
     options = ", ".join(f"`{option.name}=`" for option in CREATE_OPTIONS)
     thread = " ".join(f"`!{verb.word}`" for verb in THREAD_VERBS)
+    reaction = f", or react to it with :{emoji}:" if emoji else ""
     paragraphs = [
         "Each task has a thread, and your replies in it reach its agent.",
+        (
+            "You can also create a task without a command: mention me and say what to do, send me a direct "
+            f"message, or choose *Make a task of this* in the menu of a message{reaction}."
+        ),
         "\n".join(f"`{_escape_grammar(verb.example)}`  {_escape_grammar(verb.meaning)}" for verb in ready),
         _NAMES_HELP.format(options),
         (

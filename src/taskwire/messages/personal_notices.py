@@ -2,6 +2,7 @@
 to what a person writes below such a message."""
 
 from collections.abc import Sequence
+from typing import cast
 
 from taskwire.domain.lifecycle.events import Notice
 from taskwire.domain.lifecycle.links import Link
@@ -16,42 +17,57 @@ from taskwire.messages.task_lists import Hosts, TaskLine, get_task_text, task_ro
 
 # The summary lists at most this many tasks of each kind.
 MOST_SUMMARIZED = 10
+# After these notices, the agent waits for a reply.
+_ANSWERABLE = frozenset({"needs_input", "failed", "reminder"})
+_BUTTONS = "buttons"
 
 
-def call(link: Link, notice: Notice, written: AgentOutput) -> Message:
+def call(link: Link, notice: Notice, written: AgentOutput, *, is_steerer: bool = False) -> Message:
     """Tell a person about a notice, in one sentence that says the same as the notice.
 
-    `add_thread_button` adds a button that leads to the notice.
+    If the agent waits and `is_steerer` is true, a button opens the dialog for a reply. `add_thread_button`
+    adds a button that leads to the notice.
     """
     face, what, title = get_notice_label(notice), describe_notice(notice, written), get_name(link)
     text = f"{face.label}: {end_sentence(escape_line(title, blocks.TITLE_LENGTH))} "
     text += end_sentence(break_emoji(escape_line(what, blocks.REPORT_LENGTH + 60)))
     pieces = [blocks.emoji_piece(face.emoji), text_piece(f" {face.label}: ", is_bold=True)]
     pieces.append(text_piece(title, is_bold=True))
-    return Message(
-        text=text, blocks=(line("headline", pieces), line("what", [text_piece(break_emoji(what))]))
-    )
+    answer = _answer_row(link) if is_steerer and notice.kind in _ANSWERABLE else []
+    lines = (line("headline", pieces), line("what", [text_piece(break_emoji(what))]))
+    return Message(text=text, blocks=(*lines, *answer))
+
+
+def _answer_row(link: Link) -> list[Block]:
+    return blocks.button_rows(_BUTTONS, [button(Button.ANSWER, "Answer", link.id, style="primary")])
 
 
 def add_thread_button(message: Message, address: str) -> Message:
-    """Add a button that opens the thread. Without an address, return the message as it is."""
+    """Add a button that opens the thread, behind the message's buttons. Without an address, return the
+    message as it is."""
     url = blocks.safe_web_url(address)
     if not url:
         return message
-    row = blocks.button_rows("buttons", [button(Button.OPEN_THREAD, "Open thread", url=url)])
-    return Message(text=message.text, blocks=(*message.blocks, *row))
+    *rest, last = message.blocks
+    has_row = last["block_id"] == _BUTTONS
+    earlier = cast("list[Block]", last["elements"]) if has_row else []
+    row = blocks.button_rows(_BUTTONS, [*earlier, button(Button.OPEN_THREAD, "Open thread", url=url)])
+    return Message(text=message.text, blocks=(*(rest if has_row else message.blocks), *row))
 
 
-def no_agent_reads_here(where: str) -> Message:
+def no_agent_reads_here(where: str, link: Link | None = None) -> Message:
     """Say in a thread of direct messages that no agent gets what the person writes there.
 
     `where` is the permalink of the task's thread; empty if the thread's first message is about no task that
-    the person may read.
+    the person may read. `link` is given if the person may reply to that task's agent.
     """
     words = "No agent gets replies in this thread. "
     if not where:
         return statement(words + "Reply in a task's thread, or send me a new direct message.")
-    return add_thread_button(statement(words + "Reply in the task's thread instead."), where)
+    if link is None:
+        return add_thread_button(statement(words + "Reply in the task's thread instead."), where)
+    told = statement(words + "*Answer* opens a box for your reply.")
+    return add_thread_button(told.model_copy(update={"blocks": (*told.blocks, *_answer_row(link))}), where)
 
 
 def summary(needs: Sequence[TaskLine], finished: Sequence[TaskLine], hosts: Hosts) -> Message:

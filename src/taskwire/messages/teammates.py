@@ -9,6 +9,7 @@ from datetime import datetime
 
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.text.message import Block, Button, Message, json_length
+from taskwire.domain.text.mrkdwn import escape_mrkdwn
 from taskwire.messages.blocks import (
     TEXT_LENGTH,
     button,
@@ -288,15 +289,17 @@ def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
         what = f"the reply to the agent of {bold_title(asked.link)}"
         words = f"{shown} has edited {what}, so nothing has been sent yet. Pass this on{having}?"
     value = asked.value
-    choices = [button(Button.NOT_NOW, "Not now", value)]
+    choices, more = [button(Button.NOT_NOW, "Not now", value)], list[Block]()
     if _is_readable(asked, PASSED_TEXT_LENGTH):
         always = f"Always let {one_line(asked.name, 40) or 'them'} steer this"
         choices = [_pass_button(asked), button(Button.ALWAYS_LET, always, value), *choices]
+        also = "also stops it now" if asked.is_stop else "also passes this reply on"
+        more = [context("always", [mrkdwn(f"*{escape_mrkdwn(always)}* {also}.")])]
     is_whole = _length(asked) <= PASSED_TEXT_LENGTH
     quoted = quote_block("text", asked.text, PASSED_TEXT_LENGTH if is_whole else HOME_TEXT_LENGTH)
     hint, row = _hint("unread", asked, PASSED_TEXT_LENGTH), button_rows(CHOICES_BLOCK_ID, choices)
     files = _files_block("files", asked) if is_whole else []
-    blocks = (section("question", words), quoted, *files, *hint, *row)
+    blocks = (section("question", words), quoted, *files, *hint, *row, *more)
     return Message(text=cut(words, TEXT_LENGTH), blocks=blocks)
 
 

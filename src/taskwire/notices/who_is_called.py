@@ -163,12 +163,13 @@ def queue_calls(
     A person in quiet hours gets no direct message now. Queue a summary for the end of these hours instead.
     """
     for person in plan.told_directly:
+        is_steerer = link.record.is_owned_by(person) or person in link.shares
         work = CallPerson(
             person=person,
             channel=link.record.channel,
             ts=ts,
             task_id=link.record.task_id,
-            message=personal_notices.call(link, notice, written),
+            message=personal_notices.call(link, notice, written, is_steerer=is_steerer),
             about=link.id,
         )
         batch.append(direct_messages(person), Job(id=f"call:{link.id}:{notice.id}", work=work))

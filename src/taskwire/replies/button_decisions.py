@@ -298,11 +298,13 @@ class ReplyDecisions:
 
     async def _send_choice(self, context: JobContext, link: Link, work: Choose) -> Outcome:
         """Post the choice in the thread as the words of the person who chose. Queue the choice as a reply."""
-        shown, updates = None, dict[str, str]()
+        updates = dict[str, str]()
         if work.author is not None:
             name = await self._get_author_name(work)
-            shown = answers.quoted_input(name, work.text)
             updates = {} if work.is_menu else {"author_name": name}
+        else:
+            name = await self._people.get_name(work.requester.person)
+        shown = answers.quoted_input(name, work.text, "chose")
         reply = await post_quotation(
             self._deps, self._people, context, link, work.requester, work.text, shown, needs_place=False
         )

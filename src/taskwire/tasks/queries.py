@@ -147,7 +147,7 @@ class Queries:
         """Return the answer to a question. Raise UserError if there is no answer."""
         match question:
             case Help():
-                return help_texts.help_text(question.verb)
+                return help_texts.help_text(question.verb, emoji=self._deps.emoji)
             case Overview():
                 return await self._or_last_known(requester, question, self._show_overview(requester))
             case List():

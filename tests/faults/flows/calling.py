@@ -77,7 +77,10 @@ class CallingDirectly(Direct, Failing):
         """Check that the notice and the direct message were each posted once."""
         super().check(actor)
         assert self.new_directs(actor) == [
-            ("call", f"Failed: {title_of(actor)}. No luck with try {actor.run_number}.\n[Open thread]")
+            (
+                "call",
+                f"Failed: {title_of(actor)}. No luck with try {actor.run_number}.\n[Answer] [Open thread]",
+            )
         ]
 
 

@@ -299,7 +299,9 @@ def offer_tasks(
     else:
         sentence, quoted = error.sentence, to_visible_text(text) if needs_text(verb) else ""
         hint = "Did you mean this one?" if len(offers) == 1 else "Did you mean one of these?"
-    about_others = f"You can't {verb.word} {'this one' if len(idle) == 1 else 'these'}:" if idle else ""
+    about_others = (
+        f"`{verb.word}` doesn't work for {'this one' if len(idle) == 1 else 'these'} now:" if idle else ""
+    )
     return NearMiss(
         sentence,
         offers,
