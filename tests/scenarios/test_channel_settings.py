@@ -163,7 +163,7 @@ async def test_in_a_channel_of_mentions_a_plain_reply_is_no_input(world: World) 
 
     assert task.inputs == ["the one for admins"]
     assert (thread.receipt(aside), thread.receipt(told)) == ([], ["white_check_mark"])
-    assert "Only replies that mention @Taskwire go to the agent." in before
+    assert "The agent gets only messages that mention @Taskwire." in before
     assert before.endswith(
         "[⋯ Open in Coder, Follow, Logs, Read every reply, Watch, Mute, New like this, Share, Detach, Delete]"
     )
@@ -179,7 +179,7 @@ async def test_an_attached_task_follows_the_channel_too(world: World) -> None:
 
     thread = await world.alice.runs("/task attach fix")
 
-    assert "Only replies that mention @Taskwire go to the agent." in await card(world, thread)
+    assert "The agent gets only messages that mention @Taskwire." in await card(world, thread)
 
 
 async def test_in_a_channel_that_lets_everybody_in_all_its_people_steer(world: World) -> None:

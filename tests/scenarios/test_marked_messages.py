@@ -55,7 +55,7 @@ async def test_a_reaction_makes_a_task_of_a_message(world: World) -> None:
         f"fix the *login*, @Alice\n\nFrom Slack: {_link(world, ts)}",
     )
     assert thread.card().startswith(
-        "Starting: Fix the *login*, @Alice. Only replies that mention @Taskwire go to the agent."
+        "Starting: Fix the *login*, @Alice. The agent gets only messages that mention @Taskwire."
     )
     assert (thread.new_messages(), world.alice.reads()) == ([], [])
 

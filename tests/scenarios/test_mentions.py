@@ -28,7 +28,7 @@ async def test_a_mention_in_a_discussion_starts_a_task_whose_card_is_there(world
     task = world.task("fix-the-login-redirect")
     assert (task.prompt, task.row.owner.username) == ("fix the login redirect", "alice")
     assert thread.card() == (
-        "Starting: Fix the login redirect. Only replies that mention @Taskwire go to the agent. Owner: "
+        "Starting: Fix the login redirect. The agent gets only messages that mention @Taskwire. Owner: "
         f"Alice. Template: Tasks on Docker. <{world.coder.url}/tasks/alice/{task.id}>\n"
         "[Stop] [⋯ Open in Coder, Give it the thread, Read every reply, Watch, Mute, New like this, Share, "
         "Detach, Delete]"
@@ -92,7 +92,7 @@ async def test_with_thread_gives_the_agent_the_earlier_messages(world: World) ->
         ">     @Bob can you look?"
     ]
     assert thread.card().startswith(
-        "Starting: fix it. Only replies that mention @Taskwire go to the agent. Owner: Alice."
+        "Starting: fix it. The agent gets only messages that mention @Taskwire. Owner: Alice."
     )
     assert "Give it the thread" not in thread.card()
 
@@ -160,7 +160,7 @@ async def test_a_verb_works_in_a_discussion(world: World) -> None:
 
     await world.alice.replies(thread, "!status")
 
-    assert [said.split(" Only")[0] for said in world.alice.reads()] == ["Working: Fix it. On it."]
+    assert [said.split(" The agent gets")[0] for said in world.alice.reads()] == ["Working: Fix it. On it."]
 
 
 async def test_what_asks_for_a_reply_there_asks_for_a_mention(world: World) -> None:

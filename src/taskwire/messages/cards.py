@@ -397,7 +397,7 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
         waits = "A reply in its thread resumes it." if outside.is_resumed_by_reply else "Replies wait."
         notes.append(fit_reply_words(waits, link) if is_stopping else _HELD_NOTE)
     if link.is_mention_only:
-        notes.append("Only replies that mention @Taskwire go to the agent.")
+        notes.append("The agent gets only messages that mention @Taskwire.")
     if state.is_script_failed:
         notes.append("Its startup script failed. It takes replies.")
     return notes

@@ -100,7 +100,7 @@ class Mentioning(Creating):
         assert self.said(actor) == [
             self.card_of(
                 actor,
-                f"Working: {title_of(actor)}. Only replies that mention @Taskwire go to the agent.",
+                f"Working: {title_of(actor)}. The agent gets only messages that mention @Taskwire.",
                 f" {self.page(actor)}",
                 "[Stop] [⋯ Open in Coder, Follow, Logs, Give it the thread, Read every reply, Watch, Mute, "
                 "New like this, Share, Detach, Delete]",
