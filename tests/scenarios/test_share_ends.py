@@ -416,3 +416,35 @@ async def test_a_share_is_ended_although_the_task_was_gone(world: World, *, is_b
     assert world.alice.reads()[-1].startswith(f"Bob can no longer steer *{TITLE}*.")
     assert world.bob.reads()[0].startswith("The agent did not get your reply: you can't steer this task.")
     world.bob.hears(), world.alice.hears(), thread.new_messages()
+
+
+@pytest.mark.parametrize("way", ["name", "title", "dialog"])
+async def test_a_share_is_ended_by_name_although_the_task_is_gone(world: World, way: str) -> None:
+    """Alice ends Bob's share by the task's name or title, or in the dialog that she has opened before, while
+    the task is missing in Coder. The task comes back without the share."""
+    thread, task = await a_shared_task(world)
+    if way == "dialog":
+        await world.alice.clicks(thread, "Share")
+    for _ in range(4):
+        world.coder.plan_fault("tasks.list", EMPTY)
+        world.coder.plan_fault("tasks.get", faults.server_error(status=404))
+        await world.polls()
+    world.coder.plan_fault("tasks.list", EMPTY, times=20)
+    world.coder.plan_fault("tasks.get", faults.server_error(status=404), times=20)
+    if way == "dialog":
+        await world.alice.shares(people=[])
+    else:
+        named = TITLE if way == "title" else task.name
+        await world.alice.types(f"/task unshare {named} <@{world.bob.id}>")
+    world.coder.clear_faults()
+    for _ in range(4):
+        await world.polls()
+        await world.passes(seconds=10)
+
+    await world.bob.replies(thread, "go on")
+    await world.passes(seconds=30)
+
+    assert task.inputs == []
+    assert world.alice.reads()[-1].startswith(f"Bob can no longer steer *{TITLE}*.")
+    assert world.bob.reads()[0].startswith("The agent did not get your reply: you can't steer this task.")
+    world.bob.hears(), world.alice.hears(), thread.new_messages()

@@ -271,7 +271,7 @@ class Notifier:
         if notice.kind == "gone" and outcome.kind == "done":
             await questions.settle_all(self._deps, link, outcome.batch)
             await settle_line(self._deps, self._people, link, outcome.batch, is_resumed=False)
-            draw(link.id, self._deps.writes.end_as_gone(outcome.batch, link.record, context.now_ms))
+            draw(link.id, self._deps.writes.end_as_gone(outcome.batch, link, context.now_ms))
             await return_replies(
                 self._agent_input, link, "gone", await list_held(self._deps, link), outcome.batch
             )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import LinkId, ThreadRef, Ts, UserId, microseconds
 from taskwire.domain.lifecycle.link_state import LinkState
-from taskwire.domain.lifecycle.links import Hold, LinkRecord
+from taskwire.domain.lifecycle.links import Hold, Link, LinkRecord
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply
 from taskwire.domain.queueing.queues import (
     LANE_WIDTH,
@@ -39,6 +39,8 @@ MAX_MARKED_REPLIES = 500
 RECEIPT_TTL_MS = 7 * DAY_MS
 # If people delete the first message of a thread again and again, replies in older threads are not accepted.
 MAX_FORMER_THREADS = 20
+# Of this many tasks that are gone, the newest, Redis stores that they were shared.
+MAX_GONE_SHARED = 500
 # How long Redis stores which agents are followed. No agent is followed for longer.
 FOLLOWED_TTL_MS = DAY_MS
 
@@ -303,14 +305,19 @@ class LinkWrites:
         key, text = self._keys.link(record.id), record.model_dump_json()
         return batch.write_expiring(self.kept.ended_ms, "HSET", key, "record", text)
 
-    def end_as_gone(self, batch: Batch, record: LinkRecord, now_ms: int) -> Batch:
+    def end_as_gone(self, batch: Batch, link: Link, now_ms: int) -> Batch:
         """End a link whose task is gone.
 
-        If the task is seen again while the record is kept, the link reopens.
+        If the task is seen again while the record is kept, the link reopens, also with its shares.
         """
+        record = link.record
         self.end(batch, record, "gone")
         if record.task_id is None or record.thread_ts is None:
             return batch
+        if link.shares:
+            shared = self._keys.named("gone_shared")
+            batch.write_expiring(self.kept.ended_ms, "ZADD", shared, now_ms, record.id)
+            batch.write("ZREMRANGEBYRANK", shared, 0, -MAX_GONE_SHARED - 1)
         gone = self._keys.named("gone_task", record.task_id)
         return batch.write_expiring(self.kept.ended_ms, "SET", gone, f"{record.id} {now_ms}")
 

@@ -158,6 +158,15 @@ class Links:
             if each.link in links and self._is_about(links[each.link].record, task)
         }
 
+    async def list_gone_shared(self) -> list[Link]:
+        """List the links that ended because their task was gone, and whose task is still shared.
+
+        If the task is there again, its shares are in force again.
+        """
+        stored = cast("list[str]", await self._redis.zrange(self._keys.named("gone_shared"), 0, -1))
+        found = (await self.list_links(LinkId(link) for link in stored)).values()
+        return [link for link in found if link.end_reason == "gone" and link.shares]
+
     async def list_of(self, owner: UserId) -> list[Link]:
         """List the open links of a person's tasks, the newest first. List at most `MOST_LINKS_OF_PERSON`."""
         key = self._keys.named("links_of", owner)

@@ -3,6 +3,7 @@
 This module finds the task, checks rights, and appends the action to the task's queue.
 """
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from taskwire.dependencies import Dependencies
@@ -29,6 +30,7 @@ from taskwire.domain.queueing.queues import (
     thread_answers,
     to_coder,
 )
+from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import is_shell_command, sanitize_for_agent
 from taskwire.domain.text.mrkdwn import escape_mrkdwn
 from taskwire.job_context import Handler, JobContext, Outcome, done
@@ -45,6 +47,9 @@ from taskwire.tasks.lookup import Following, Lookup, VisibleTask, bare_record
 from taskwire.tasks.offered_commands import keep_offers
 from taskwire.tasks.queries import does_something
 from taskwire.waiting_replies.quoted import post_quotation, queue_reply
+
+# Finds the link of a task that a person manages by its name and the text after the name.
+FindManaged = Callable[[Requester, TaskName, str], Awaitable[tuple[Link, str] | None]]
 
 
 class NamedActions:
@@ -71,22 +76,31 @@ class NamedActions:
         try:
             return await self._find_and_pass_on(work, context)
         except OutsideError:
-            name = TaskName.parse(work.name)
-            if work.verb == "unshare" and (
-                known := await self._last_known.find_managed(work.requester, name, work.text)
-            ):
-                # The end of a share need not wait for Coder. The rights are checked when it is carried out.
-                link, text = known
-                work = work.model_copy(update={"text": sanitize_for_agent(text)})
-                return self._queue_act(context, work, link)
+            # The end of a share need not wait for Coder.
+            ended = await self._end_share(context, work, self._last_known.find_managed)
+            if ended is not None:
+                return ended
             if context.lease.score != str(FIRST_IN_INTAKE):
                 raise
             # The person's other requests must not wait behind this one.
             context.audit.is_nothing()
             return done(Batch().append(intake(work.requester.person), context.job))
 
+    async def _end_share(self, context: JobContext, work: ActRequested, find: FindManaged) -> Outcome | None:
+        """Queue the end of a share without asking Coder. Return None if this is none, or finds no task.
+
+        The rights are checked when it is carried out.
+        """
+        if work.verb != "unshare":
+            return None
+        known = await find(work.requester, TaskName.parse(work.name), work.text)
+        if known is None:
+            return None
+        link, text = known
+        return self._queue_act(context, work.model_copy(update={"text": sanitize_for_agent(text)}), link)
+
     async def _find_and_pass_on(self, work: ActRequested, context: JobContext) -> Outcome:
-        name = TaskName.parse(work.name)
+        name, asked = TaskName.parse(work.name), work
         try:
             if work.text:
                 name, text = await self._lookup.take_title(work.requester, name, work.text)
@@ -94,7 +108,14 @@ class NamedActions:
                 _require_text(work)
             following = Following(work.text, is_for_agent=work.verb in ("send", "edit"))
             seen = await self._lookup.get(work.requester, name, following)
-        except NotOneTask as error:
+        except UserError as error:
+            is_missing = error.reason == "no_such_task"
+            # A missing task may come back, with its shares.
+            ended = await self._end_share(context, asked, self._last_known.find_gone) if is_missing else None
+            if ended is not None:
+                return ended
+            if not isinstance(error, NotOneTask):
+                raise
             return await self._offer_tasks(context, work, error)
         if work.verb == "attach":
             return await self._attach(context, work, seen)

@@ -113,12 +113,26 @@ class LastKnown:
     async def find_managed(self, requester: Requester, name: TaskName, text: str) -> tuple[Link, str] | None:
         """Return the open link of a task that the person owns, or manages as an administrator, and TEXT.
 
+        See `_find_managed`.
+        """
+        return await self._find_managed(requester, name, text, await self._links.get())
+
+    async def find_gone(self, requester: Requester, name: TaskName, text: str) -> tuple[Link, str] | None:
+        """Do what `find_managed` does for a task that is missing in Coder and whose shares would come back
+        with it."""
+        return await self._find_managed(requester, name, text, await self._deps.links.list_gone_shared())
+
+    async def _find_managed(
+        self, requester: Requester, name: TaskName, text: str, candidates: list[Link]
+    ) -> tuple[Link, str] | None:
+        """Return the link of `candidates` that the person means, if they manage its task, and TEXT.
+
         `name` is the first word after the verb, and `text` is what follows it. Return None unless exactly one
         task fits. If there is a text, NAME must be the whole name or title. Return None too if a title of the
         person's own fits, and also a longer title of another person's task.
         """
         viewer = await self._get_viewer(requester, needs_account=False)
-        links = [link for link in await self._links.get() if viewer.get_rights(link) is Rights.MANAGE]
+        links = [link for link in candidates if viewer.get_rights(link) is Rights.MANAGE]
         own = [link for link in links if viewer.owns(link)]
         rest, is_word = text, not (name.id or name.owner or name.title)
         if text and is_word and _find_named(own, name, is_exact=True) is None:
