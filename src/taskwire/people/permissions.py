@@ -33,7 +33,7 @@ from taskwire.telemetry import logger
 # have left the conversation.
 PRESENCE_WINDOW = timedelta(seconds=10)
 # The verbs that only the owner of a task and administrators may use.
-OWNERS_VERBS = frozenset[RefusedAct]({"delete", "detach", "share", "unshare", "read_mentions"})
+OWNERS_VERBS = frozenset[RefusedAct]({"attach", "delete", "detach", "share", "unshare", "read_mentions"})
 # The verbs that everybody who may see the task may use. All other verbs, such as pause, resume and send, are
 # for people who may steer the task (`can_steer`).
 VIEWERS_VERBS = frozenset[RefusedAct]({"watch", "unwatch"})

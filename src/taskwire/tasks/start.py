@@ -74,7 +74,7 @@ class ThreadOpener:
         """
         try:
             if not context.is_outcome_unknown:
-                await _require_place(self._people, requester, link.record)
+                await _require_allowed(self._people, requester, link)
         except UserError as error:
             context.audit.is_refused(error.reason)
             answer = _explain_refusal(error, link)
@@ -173,8 +173,7 @@ class TaskBinder:
             where = await find_permalink(self._deps, other.record)
             return self._fail(context, link, requester, refusals.task_has_thread(where))
         try:
-            await self._people.require_right_to("attach", requester, link)
-            await _require_place(self._people, requester, link.record)
+            await _require_allowed(self._people, requester, link)
             task = await context.coder.get_task(task_id)
         except UserError as error:
             context.audit.is_refused(error.reason)
@@ -338,6 +337,13 @@ class TaskBinder:
             _end_unbound(self._deps, link, context.now_ms), link.id, "failure", why
         )
         return done(draw_first_card(link.id, batch), (requester, answer or _explain(why, link)))
+
+
+async def _require_allowed(people: People, requester: Requester, link: Link) -> None:
+    """Raise UserError if the person may no longer attach the link's task, or post a card in its channel."""
+    if link.record.task_id is not None:
+        await people.require_right_to("attach", requester, link)
+    await _require_place(people, requester, link.record)
 
 
 async def _require_place(people: People, requester: Requester, record: LinkRecord) -> None:
