@@ -19,6 +19,7 @@ from taskwire.job_context import Handler, JobContext, Outcome
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.private_answers import PrivateAnswers
 from taskwire.people.accounts import Accounts
+from taskwire.people.directory import Directory
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.leases import LeaseTimes, Queues
 from taskwire.queue.rate_limiter import MethodLimits, RateLimiter
@@ -102,7 +103,7 @@ def new_worker(deps: Dependencies, carry: Callable[[JobContext], Awaitable[Outco
     metrics = Metrics()
     return Worker(
         deps,
-        Accounts(deps, _is_shared_with_nobody),
+        Accounts(deps, Directory(deps), _is_shared_with_nobody),
         {"post_text": Handler.without_link(PostText, carry)},
         metrics,
         NewerVersions(deps, AdminAlerts(deps, ()), metrics),

@@ -73,8 +73,11 @@ class Accounts:
     `is_shared` returns whether a link's owner shares the link's task with a person.
     """
 
-    def __init__(self, deps: Dependencies, is_shared: Callable[[UserId, Link], Awaitable[bool]]) -> None:
+    def __init__(
+        self, deps: Dependencies, directory: Directory, is_shared: Callable[[UserId, Link], Awaitable[bool]]
+    ) -> None:
         self._deps = deps
+        self._directory = directory
         self._is_shared = is_shared
         self.can_connect = deps.has_personal_accounts
         self.has_service = deps.has_service_account
@@ -124,6 +127,20 @@ class Accounts:
         except NotFound:
             return None
         return await self._deps.slack.find_user_by_email(user.email) if user.email else None
+
+    async def is_active(self, user_id: str) -> bool:
+        """Return whether the service account sees this Coder user as active.
+
+        Return False if Coder does not answer now. Without a service account, nobody can ask: return True. An
+        act then needs an account to which Coder shows the task.
+        """
+        if not self.has_service:
+            return True
+        try:
+            found = await self._directory.list_users(user_id, self._deps.service_coder)
+        except OutsideError:
+            return False
+        return any(not account.is_suspended for account in found)
 
     async def refuse_former_owner(self, person: UserId, link: Link) -> UserError:
         """Return the error for the owner of a task whose Coder account is not the owner's any more.
@@ -203,7 +220,7 @@ class Accounts:
         if self.has_service:
             await self._deps.notes.keep("1", NO_ACCOUNT, person, ttl_ms=NO_ACCOUNT_TTL_MS)
 
-    async def require_not_suspended_still(self, person: UserId, directory: Directory) -> None:
+    async def require_not_suspended_still(self, person: UserId) -> None:
         """Raise Suspended if the person's account was suspended, and Coder says that it still is.
 
         So nobody gets rid of a suspension by disconnecting the account, or by another e-mail address in
@@ -215,9 +232,9 @@ class Accounts:
             return
         name, user_id = noted
         if not user_id and "@" in name:
-            found = await directory.list_accounts(name)
+            found = await self._directory.list_accounts(name)
         else:
-            found = await directory.list_users(user_id or name, self._deps.service_coder)
+            found = await self._directory.list_users(user_id or name, self._deps.service_coder)
         if any(account.is_suspended for account in found):
             raise Suspended(*refusals.account_suspended(name))
         await self.forget_suspended(person)
@@ -244,7 +261,7 @@ class Accounts:
             batch = self._deps.accounts.note_suspended(Batch(), *noted)
             await self._deps.queues.write(batch)
 
-    async def get_user(self, own: ConnectedAccount, directory: Directory) -> CoderAccount:
+    async def get_user(self, own: ConnectedAccount) -> CoderAccount:
         """Return the Coder user whose account the person has connected.
 
         Ask Coder with the person's own token, so that a revoked token gives no right. Raise
@@ -255,29 +272,27 @@ class Accounts:
         With a service account, it is tried once the user is active.
         """
         try:
-            found = await directory.list_users(own.user_id, self.make_client(own))
+            found = await self._directory.list_users(own.user_id, self.make_client(own))
         except PersonTokenRefused as error:
             await self.note_if_suspended(own, error)
             if self.has_service:
-                active = await self._find_active(own, error, directory)
+                active = await self._find_active(own, error)
                 if active is None or error.answer.says_suspended or not await self.is_accepted_again(own):
                     raise
                 return active
             if not error.is_remembered or not await self.is_accepted_again(own):
                 raise
-            found = await directory.list_users(own.user_id, self._make_new_client(own))
+            found = await self._directory.list_users(own.user_id, self._make_new_client(own))
         return _require_active(own, found)
 
-    async def _find_active(
-        self, own: ConnectedAccount, error: PersonTokenRefused, directory: Directory
-    ) -> CoderAccount | None:
+    async def _find_active(self, own: ConnectedAccount, error: PersonTokenRefused) -> CoderAccount | None:
         """Ask Coder with the service account for the active user of a connected account.
 
         Return None if Coder does not answer now: the token then still counts as refused. But if Coder has
         refused it earlier, during a suspension, raise the client's error: the suspension may be over.
         """
         try:
-            found = await directory.list_users(own.user_id, self._deps.service_coder)
+            found = await self._directory.list_users(own.user_id, self._deps.service_coder)
         except OutsideError:
             if error.is_remembered and await self._deps.accounts.find_suspended(own.person) is not None:
                 raise

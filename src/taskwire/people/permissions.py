@@ -58,8 +58,8 @@ class People:
         self._admins = admins
         self._shared_channels = shared_channels
         self._groups = tuple(name for name in admins if name.startswith("S"))
-        self.accounts = Accounts(deps, self.is_shared_with)
         self.directory = Directory(deps, len({*self._groups, *deps.allowed.groups}))
+        self.accounts = Accounts(deps, self.directory, self.is_shared_with)
         self._known = KnownDirectory(deps)
 
     async def get_profile(self, person: UserId) -> Profile:
@@ -129,7 +129,7 @@ class People:
         self, person: UserId, profile: Profile, own: ConnectedAccount | None
     ) -> Account:
         if own is not None:
-            user = await self.accounts.get_user(own, self.directory)
+            user = await self.accounts.get_user(own)
             return Account(id=own.user_id, username=user.username)
         if not self.accounts.has_service:
             await self.accounts.require_not_suspended(person)
@@ -177,7 +177,7 @@ class People:
             if isinstance(error, Suspended) or not await self.is_admin(person):
                 raise
             await self.get_profile(person)
-            await self.accounts.require_not_suspended_still(person, self.directory)
+            await self.accounts.require_not_suspended_still(person)
             return None
 
     async def find_usable_account(self, person: UserId) -> Account | None:
@@ -279,8 +279,11 @@ class People:
     async def can_owner_let_in(self, owner: LinkOwner) -> bool:
         """Return whether the task's owner may let others steer it: may use the bot, and has its Coder user.
 
-        If Coder does not say now which user the owner has, nobody else may have the task's.
+        If Coder does not say now which user the owner has, nobody else may have the task's. If Slack does not
+        show the owner, the service account must see now that its user is active.
         """
+        if owner.person is None and owner.user_id:
+            return await self.accounts.is_active(owner.user_id)
         if owner.person is None or not owner.user_id:
             return await self.can_owner_act(owner.person)
         try:
@@ -330,17 +333,20 @@ class People:
 
     async def _may_steer_by_channel(self, person: UserId, link: Link) -> bool:
         """Return whether the person and the owner are in the channel, and it lets everybody there steer."""
-        there, is_open = (person, link.record.owner_slack or person), await self.is_open_to_channel(link)
-        return is_open and all([await self.directory.is_member(each, link.record.channel) for each in there])
+        owner, channel = link.record.owner_slack, link.record.channel
+        if owner is None or not await self.is_open_to_channel(link):
+            return False
+        return all([await self.directory.is_member(each, channel) for each in (person, owner)])
 
     async def is_open_to_channel(self, link: Link) -> bool:
         """Return whether the channel's settings let everybody in the channel steer this task.
 
-        They count only for a task with a thread there, and while the owner may let others in.
+        They count only for a task with a thread there, and while its owner is known and may let others in.
         """
-        settings = await self._deps.channel_settings.get(link.record.channel)
-        is_open = link.record.thread_ts is not None and settings.lets_everybody_steer(link.record.made_at)
-        return is_open and await self.can_owner_let_in(get_owner(link.record))
+        record = link.record
+        is_open = (await self._deps.channel_settings.get(record.channel)).lets_everybody_steer(record.made_at)
+        can_count = record.thread_ts is not None and record.owner_slack is not None
+        return is_open and can_count and await self.can_owner_let_in(get_owner(record))
 
     async def list_shared_links(self, person: UserId) -> frozenset[LinkId]:
         """List the links of the tasks that are shared with this person or their groups, if this counts."""

@@ -91,7 +91,7 @@ class ThreadOpener:
                 link,
                 coder_url=self._deps.coder_url,
                 forges=self._deps.forges,
-                is_open=settings.lets_everybody_steer(record.made_at),
+                is_open=record.owner_slack is not None and settings.lets_everybody_steer(record.made_at),
             )
             ts = await post_once(self._deps, context, record.id, record.channel, record.root_ts, card, meta)
         except (ChannelProblem, MessageGone) as problem:
