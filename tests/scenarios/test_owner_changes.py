@@ -15,15 +15,13 @@ from .world import CARD_SECONDS, World
 TITLE = "*Fix the login*"
 
 
-async def _bob_has_a_task(
-    world: World, accounts: str, channel: str = "general"
-) -> tuple[Thread, SandboxTask]:
+async def bob_has_a_task(world: World, accounts: str, channel: str = "general") -> tuple[Thread, SandboxTask]:
     """Let Bob connect the Coder user `cc`, whose address nobody has in Slack, and create a task."""
     world.coder.add_user("cc", email="cc@example.com")
     await world.restarts(
         accounts=accounts, **({"coder_session_token": None} if accounts == "personal" else {})
     )
-    await _connects(world, world.bob, "cc")
+    await connects(world, world.bob, "cc")
     thread = await world.bob.runs("/task create fix the login", channel)
     task = world.task("fix-the-login")
     await takes_all(world, task)
@@ -31,20 +29,20 @@ async def _bob_has_a_task(
     return thread, task
 
 
-async def _connects(world: World, person: Person, user: str) -> None:
+async def connects(world: World, person: Person, user: str) -> None:
     await person.types("/task connect")
     await pastes(world, person, world.coder.add_token(user))
     person.reads()
 
 
-async def _passes_to_carol(world: World, channel: str = "general") -> Person:
+async def passes_to_carol(world: World, channel: str = "general") -> Person:
     """Let Bob disconnect the Coder user `cc`, and Carol connect it."""
     carol = world.person("carol", in_coder=False)
     for each in {"general", channel}:
         await world.slack.join(carol.id, each)
     await world.bob.types("/task disconnect")
     await world.forgets()
-    await _connects(world, carol, "cc")
+    await connects(world, carol, "cc")
     await world.passes(seconds=20)
     world.bob.reads(), world.bob.hears()
     return carol
@@ -54,7 +52,7 @@ async def _a_colleague(world: World, accounts: str) -> Person:
     dave = world.person("dave")
     await world.slack.join(dave.id, "general")
     if accounts == "personal":
-        await _connects(world, dave, "dave")
+        await connects(world, dave, "dave")
     return dave
 
 
@@ -63,12 +61,12 @@ async def test_shares_end_when_another_person_connects_the_account(world: World,
     """Bob shares his task with Dave, and with a user group in which Bob is. Then Carol connects Bob's Coder
     user. Neither Dave nor Bob can steer the task. Dave is told. The card names Carol, and a question calls
     her."""
-    thread, task = await _bob_has_a_task(world, accounts)
+    thread, task = await bob_has_a_task(world, accounts)
     dave = await _a_colleague(world, accounts)
     crew = world.slack.add_group("crew", [world.bob.id])
     await world.bob.replies(thread, f"!share <@{dave.id}> <!subteam^{crew.id}>")
     world.bob.reads(), dave.hears()
-    carol = await _passes_to_carol(world)
+    carol = await passes_to_carol(world)
 
     told = dave.hears()
     await dave.replies(thread, "from dave: push to main")
@@ -101,11 +99,11 @@ async def test_shares_end_when_another_person_connects_the_account(world: World,
 async def test_a_reply_under_a_former_share_holds_up_nobody(world: World, by: str) -> None:
     """Bob has shared the task with Dave and with a group in which Bob is (`personal`). Carol has connected
     Bob's Coder user since. A reply of Dave or Bob is refused, and Carol's reply does not wait behind it."""
-    thread, task = await _bob_has_a_task(world, "personal")
+    thread, task = await bob_has_a_task(world, "personal")
     dave = await _a_colleague(world, "personal")
     crew = world.slack.add_group("crew", [world.bob.id])
     await world.bob.replies(thread, f"!share <@{dave.id}> <!subteam^{crew.id}>")
-    carol = await _passes_to_carol(world)
+    carol = await passes_to_carol(world)
     author = dave if by == "a person" else world.bob
     author.reads(), author.hears()
 
@@ -130,7 +128,7 @@ async def test_who_had_the_account_with_a_stolen_token_leaves_no_share(world: Wo
     mallory = await connects_alices_user(world)
     await mallory.replies(thread, f"!share <@{mallory.id}> <@{dave.id}>")
     await revokes_alices_tokens(world)
-    await _connects(world, world.alice, "alice")
+    await connects(world, world.alice, "alice")
     await world.passes(seconds=20)
     await world.forgets()
 
@@ -176,8 +174,8 @@ async def test_a_former_owner_does_not_read_what_others_ask(world: World, accoun
     dave = world.person("dave")
     await world.slack.join(dave.id, "secret")
     if accounts == "both":
-        thread, _ = await _bob_has_a_task(world, accounts, "secret")
-        carol = await _passes_to_carol(world, "secret")
+        thread, _ = await bob_has_a_task(world, accounts, "secret")
+        carol = await passes_to_carol(world, "secret")
     else:
         thread = await world.bob.runs("/task create fix the login", "secret")
         await takes_all(world, world.task("fix-the-login"))
@@ -208,8 +206,8 @@ async def test_a_former_owner_reads_nothing_while_coder_is_away(world: World) ->
     """Carol has connected Bob's Coder user, and Bob has left the private channel. While Coder does not
     answer, Bob reads nothing of the task, and Carol reads its last known state."""
     world.slack.add_channel("secret", ["bob"], kind="private")
-    thread, task = await _bob_has_a_task(world, "both", "secret")
-    carol = await _passes_to_carol(world, "secret")
+    thread, task = await bob_has_a_task(world, "both", "secret")
+    carol = await passes_to_carol(world, "secret")
     world.slack.workspace.channel("secret").members.remove(world.bob.id)
     task.becomes("idle", "The key is in vault 8. Which branch?")
     await world.polls(times=2)
@@ -235,9 +233,9 @@ async def test_a_former_owner_reads_nothing_while_coder_is_away(world: World) ->
 async def test_a_former_owner_ends_no_share_while_coder_is_away(world: World) -> None:
     """Carol has connected Bob's Coder user, and shares the task with Dave. While Coder does not answer, Bob
     cannot end this share."""
-    thread, task = await _bob_has_a_task(world, "both")
+    thread, task = await bob_has_a_task(world, "both")
     dave = await _a_colleague(world, "both")
-    carol = await _passes_to_carol(world)
+    carol = await passes_to_carol(world)
     await carol.replies(thread, f"!share <@{dave.id}>")
     await world.forgets()
     goes_away(world)
@@ -287,9 +285,9 @@ async def test_a_suspended_owner_lets_nobody_steer(
     token = {"coder_session_token": None} if accounts == "personal" else {}
     await world.restarts(accounts=accounts, **token)
     if accounts != "service":
-        await _connects(world, dave, "dave")
+        await connects(world, dave, "dave")
     if accounts == "personal":
-        await _connects(world, world.alice, "alice")
+        await connects(world, world.alice, "alice")
     thread, task = await a_busy_agent(world)
     await takes_all(world, task)
     await world.alice.replies(thread, f"!share <@{dave.id}>")
@@ -314,7 +312,7 @@ async def test_a_suspended_owner_lets_nobody_steer(
     assert task.inputs == ["Dave wrote:\n> add a test"]
     if accounts == "personal":
         # What she asked while she was suspended waits until she connects again.
-        await _connects(world, world.alice, "alice")
+        await connects(world, world.alice, "alice")
     if accounts != "service":
         await dave.types("/task disconnect")  # otherwise a renewal of his token waits
     for person in (world.alice, dave):
@@ -325,7 +323,7 @@ async def test_a_suspended_owner_lets_nobody_steer(
 async def test_a_deleted_coder_user_gives_its_task_to_nobody(world: World) -> None:
     """Bob's Coder user is deleted in Coder, and Bob disconnects it (`both`). His task stays his, and no job
     is given up."""
-    thread, _ = await _bob_has_a_task(world, "both")
+    thread, _ = await bob_has_a_task(world, "both")
     del world.coder.world.users[world.coder.user("cc").id]
     for key in [key for key, token in world.coder.world.tokens.items() if token.user.username == "cc"]:
         del world.coder.world.tokens[key]

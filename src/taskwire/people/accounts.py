@@ -121,12 +121,22 @@ class Accounts:
         return await self._find_by_address(user_id) or connected
 
     async def _find_by_address(self, user_id: str) -> UserId | None:
-        """Return the Slack user with the e-mail address of this Coder user; None if there is no such user."""
+        """Return the Slack user with the e-mail address of this Coder user; None if there is no such user.
+
+        An address that Slack has not confirmed does not count, because anybody may have entered it.
+        """
         try:
             user = await self._deps.service_coder.get_user(user_id)
         except NotFound:
             return None
-        return await self._deps.slack.find_user_by_email(user.email) if user.email else None
+        found = await self._deps.slack.find_user_by_email(user.email) if user.email else None
+        if found is None:
+            return None
+        try:
+            profile = await self._directory.get_profile(found)
+        except UserError:
+            return None
+        return found if profile.is_email_confirmed else None
 
     async def is_active(self, user_id: str) -> bool:
         """Return whether the service account sees this Coder user as active.

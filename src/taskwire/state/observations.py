@@ -14,7 +14,8 @@ from taskwire.domain.ids import LinkId, TaskId
 from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.phases import Observation
 from taskwire.domain.queueing.jobs import ApplyEvent, Job
-from taskwire.domain.queueing.queues import to_thread
+from taskwire.domain.queueing.person_jobs import CheckOwner
+from taskwire.domain.queueing.queues import to_coder, to_thread
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
@@ -132,8 +133,10 @@ class Observations:
     async def revive(self, account: str, poll: Poll, task: TaskId, link: LinkId, job: Job) -> bool:
         """Reopen the link of a task that exists again, and append `job` to the link's `to_thread` queue.
 
+        Who owns the task is checked too, because nobody has noticed a change while the link had ended.
         Return False if a newer poll has begun, or if the link cannot be reopened.
         """
+        check = Job(id=f"owner:back:{poll.number}", work=CheckOwner()).model_dump_json(context=to_coder(link))
         body = job.model_dump_json(context=to_thread(link))
-        answer = await self._revive(account, poll.number, task, link, body)
+        answer = await self._revive(account, poll.number, task, link, body, check)
         return cast("int", answer) == 1

@@ -158,6 +158,7 @@ class AccountConnector:
             batch.drop(account(former.person), f"renew:{former.key_id}")
         if former is not None and former.user_id != connected.user_id:
             self._deps.accounts.remove(batch, former)
+            await check_owners(self._deps, former, batch, is_connected=False)
         if former is not None and former.key_id != connected.key_id:
             delete_later(self._deps, batch, former, context.job.id)
         await context.write(self._deps.accounts.write(batch, connected), read)

@@ -3,7 +3,7 @@
 A link's record names the owner of its task in Slack: the owner is called, and may share the task. If another
 person connects the task's Coder user, the task is that person's from then on, and is no longer shared with
 the people whom the former owner has named. Each link has a job of its own, before all others that call Coder
-about this link.
+about this link. A link that is bound to an existing task, or that opens again, gets such a job too.
 """
 
 from dataclasses import replace

@@ -21,6 +21,7 @@ from taskwire.domain.lifecycle.transitions import initial_state
 from taskwire.domain.masking.secrets import mask_beginning
 from taskwire.domain.parsing.naming import begins_with_file, has_own_title
 from taskwire.domain.queueing.jobs import ApplyEvent, CreateTask, Job, PostCard
+from taskwire.domain.queueing.person_jobs import CheckOwner
 from taskwire.domain.queueing.queues import to_coder, to_thread
 from taskwire.domain.queueing.retry_policies import CREATE_WITH_ERRORS
 from taskwire.domain.requester import Requester
@@ -154,6 +155,7 @@ class TaskBinder:
         )
 
     async def _handle_create(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
+        was_tried = self._was_tried(context)
         try:
             task = await self._create_task(context, link.record)
         except UserError as error:
@@ -163,7 +165,8 @@ class TaskBinder:
             context.audit.is_failed("coder_refused")
             return self._fail(context, link, requester, refusals.coder_said(get_refusal_text(refused)))
         context.audit.is_done(task.id, task.name)
-        return done(self._bind_task(link, task, is_baseline=False))
+        batch = self._bind_task(link, task, is_baseline=False)
+        return done(_check_owner(link, batch) if was_tried else batch)
 
     async def _handle_attach(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
         task_id = TaskId(str(link.record.task_id))
@@ -185,11 +188,11 @@ class TaskBinder:
         batch = self._bind_task(link, task, is_baseline=True, title=_get_former_title(former, task))
         if former is not None and former.is_muted:
             self._deps.writes.set_field(batch, link.id, "muted", "1")
-        return done(await self._link_former_card(link, former, batch))
+        return done(await self._link_former_card(link, former, _check_owner(link, batch)))
 
     async def _create_task(self, context: JobContext, record: LinkRecord) -> Task:
         work = context.work(CreateTask)
-        was_outcome_unknown = context.is_outcome_unknown or context.lease.is_suspect or work.was_tried
+        was_outcome_unknown = self._was_tried(context)
         if was_outcome_unknown:
             found = await self._find_created(context, record)
             context.record_reconciled("there" if found is not None else "not_there")
@@ -233,6 +236,11 @@ class TaskBinder:
             raise UserError(
                 *await make_name_taken_refusal(context.coder, record.owner_name, record.name)
             ) from None
+
+    def _was_tried(self, context: JobContext) -> bool:
+        """Return whether an earlier try may have created the task."""
+        was_tried = context.work(CreateTask).was_tried
+        return context.is_outcome_unknown or context.lease.is_suspect or was_tried
 
     async def _require_same_rights(self, context: JobContext, work: CreateTask, record: LinkRecord) -> None:
         """Raise UserError if the person may no longer create the task here, or has another Coder account.
@@ -355,6 +363,11 @@ async def _require_place(people: People, requester: Requester, record: LinkRecor
     is_elsewhere = requester.is_elsewhere or requester.channel != record.channel
     place = requester.model_copy(update={"channel": record.channel, "is_elsewhere": is_elsewhere})
     await people.require_place(place, "created" if record.task_id is None else "attached")
+
+
+def _check_owner(link: Link, batch: Batch) -> Batch:
+    """Queue a check of the owner of the link's task, who may have changed while the request waited."""
+    return batch.append(to_coder(link.id), Job(id=f"owner:bound:{link.id}", work=CheckOwner()), score=0)
 
 
 def _explain_refusal(error: UserError, link: Link) -> Message:

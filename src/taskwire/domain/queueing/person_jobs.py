@@ -261,8 +261,8 @@ class ForgetInLink(Work):
 
 
 class CheckOwner(Work):
-    """Find out who owns the task of a link, because a person has connected or disconnected its Coder user
-    (queue `to_coder`)."""
+    """Find out who owns the task of a link, because a person has connected or disconnected its Coder user, or
+    because that may have happened while the task had no open link (queue `to_coder`)."""
 
     kind: Literal["check_owner"] = "check_owner"
 

@@ -2,7 +2,7 @@
 -- requires: queue/fence, queue/batch
 
 -- script: polls.revive (polls)
--- ARGV: prefix, time, account, number, task, link, job
+-- ARGV: prefix, time, account, number, task, link, job, check
 local account, number, task, link, job = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local key, links = prefix .. 'link:' .. link, prefix .. 'links'
 if redis.call('HGET', prefix .. 'poll:number', account) ~= number then return 0 end
@@ -18,5 +18,6 @@ if shares then redis.call('HSET', prefix .. 'shared', link, shares) end
 if type(record.owner_slack) == 'string' then
   redis.call('ZADD', prefix .. 'links_of:' .. record.owner_slack, whole(now), link)
 end
+put('to_coder:' .. link, 'owner:back:' .. number, '0', '0', 'new', ARGV[8])
 put('to_thread:' .. link, 'back:' .. number, 'next', '0', 'new', job)
 return 1
