@@ -7,9 +7,10 @@ leave the paste and give a command to the terminal.
 
 import pytest
 
-from taskwire_sandbox.slack import Attachment
+from taskwire_sandbox.slack import Attachment, CallFault
 from taskwire_sandbox.slack.errors import Json
 
+from .people import Person
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import CARD_SECONDS, World
 
@@ -251,3 +252,72 @@ async def test_a_name_that_changes_while_a_reply_waits_does_not_reach_the_agent(
     await world.passes(seconds=10)
 
     assert task.inputs == ["ask @Mal and read #notes"]
+
+
+async def _renames_herself(world: World, mal: Person) -> None:
+    """Let Mal take the hostile name, and let the names that the bot knows become too old."""
+    world.slack.workspace.user(mal.id).real_name = HOSTILE_NAME
+    await world.ages(seconds=600)
+
+
+async def test_a_name_that_changes_after_send_as_text_does_not_reach_the_agent(world: World) -> None:
+    """Alice's message begins with an unknown command and mentions Mal. She decides that it is text, and it
+    waits for a busy agent. Then Mal changes her name. The agent gets the name of the time of the decision."""
+    thread, task = await a_busy_agent(world)
+    mal = world.person("mal")
+    bot = f"<@{world.slack.bot_user_id}>"
+    await world.alice.replies(thread, f"{bot} !important: ask <@{mal.id}> about it")
+    await world.alice.clicks(thread, "Send as text")
+    await world.passes(seconds=5)
+
+    await _renames_herself(world, mal)
+    await takes_all(world, task)
+    await world.passes(seconds=31)
+
+    assert task.inputs == ["!important: ask @Mal about it"]
+    thread.new_messages()
+
+
+async def test_a_name_that_slack_does_not_give_at_first_stays_an_id(world: World) -> None:
+    """Bob's replies mention so many people that Slack's limit on look-ups is used up for a moment. In this
+    moment Alice's reply mentions Mal, and it waits for a busy agent. Then Mal changes her name. The agent
+    gets her id: the new name comes too late."""
+    thread, task = await a_busy_agent(world)
+    mal = world.person("mal")
+    bot = f"<@{world.slack.bot_user_id}>"
+    bobs = await world.bob.runs("/task create other thing")
+    await world.polls()
+    await world.passes(seconds=3)
+    world.task("other-thing").becomes("working")
+    await world.polls()
+    for number in range(9):
+        people = " ".join(f"<@UZZ{number:03d}{other:04d}>" for other in range(20))
+        await world.bob.replies(bobs, f"{bot} {people}")
+    await world.alice.replies(thread, f"{bot} ask <@{mal.id}> about it")
+    await world.passes(seconds=5)
+
+    await _renames_herself(world, mal)
+    await world.passes(seconds=70)
+    await takes_all(world, task)
+    await world.passes(seconds=40)
+
+    assert task.inputs == [f"ask @{mal.id} about it"]
+    await world.bob.replies(bobs, "stop")
+    await world.passes(seconds=10)
+    bobs.new_messages(), world.bob.reads(), thread.new_messages()
+
+
+async def test_a_name_reaches_the_agent_after_a_short_outage_of_slack(world: World) -> None:
+    """Slack does not answer for a moment when Alice's reply mentions Mal. The reply is tried again, and the
+    agent gets the name and not the id."""
+    thread, task = await a_waiting_agent(world)
+    mal = world.person("mal")
+    await world.ages(seconds=600)
+    world.slack.faults.add("users.info", CallFault.SERVER_ERROR, times=4)
+
+    await world.alice.replies(thread, f"<@{world.slack.bot_user_id}> ask <@{mal.id}> about it")
+    for _ in range(4):
+        await world.passes(seconds=30)
+
+    assert task.inputs == ["ask @Mal about it"]
+    thread.new_messages()

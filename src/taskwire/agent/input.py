@@ -192,18 +192,19 @@ class AgentInput:
         raw = self.get_plain(reply)
         return replies.to_agent_text(raw, await self.list_names(raw))
 
-    async def fix_names(self, reply: Reply) -> AgentText:
-        """Return the reply's text with the present names of the people and channels that it mentions.
+    async def with_names(self, reply: Reply) -> Reply:
+        """Return the reply with the present names of the people and channels that it mentions.
 
-        Return an empty text if it mentions none, or if Slack does not give all names of people now. It never
-        gives the name of a private channel without the bot.
+        Call this when the reply is admitted, or when a person decides to send it: the text then counts for
+        good, because people can change their names while it waits. What Slack does not name now stays an id.
         """
         if _find_known_text(reply) is not None:
-            return reply.shown_text
+            return reply
         raw = self.get_plain(reply)
         names = await self.list_names(raw)
-        is_known = bool(names.users or names.channels) and all(names.users.values())
-        return replies.to_agent_text(raw, names) if is_known else AgentText("")
+        if not (names.users or names.channels):
+            return reply
+        return reply.model_copy(update={"shown_text": replies.to_agent_text(raw, names)})
 
     def get_plain(self, reply: Reply) -> str:
         """Return a message's text as Markdown, without the mention of the bot.

@@ -188,8 +188,9 @@ class ReplyDecisions:
             )
         for job_id, reply in to_send:
             updates = {"question_id": question_id, "question_outcome": sending.then}
-            hashed = await self._picked_files.with_hashes(context, link, reply)
-            job = _make_confirmed_job(job_id, hashed.model_copy(update=updates))
+            fixed = await self._picked_files.with_hashes(context, link, reply)
+            fixed = await self._agent_input.with_names(fixed)
+            job = _make_confirmed_job(job_id, fixed.model_copy(update=updates))
             batch.append(to_coder(link.id), job, score=input_score(reply.ts))
         await questions.settle_empty_hold(self._deps, link, work.job, batch)
         if question_id != work.job:

@@ -194,8 +194,7 @@ class ReplyEdits:
         new = _with_new_text(old, now)
         if not new.is_admitted:
             return new
-        new = await self._agent_input.with_file_hashes(new)
-        return new.model_copy(update={"shown_text": await self._agent_input.fix_names(new)})
+        return await self._agent_input.with_names(await self._agent_input.with_file_hashes(new))
 
     async def _tell_change_while_unknown(self, link: Link, work: ReplyChanged, batch: Batch) -> Batch:
         """Post a message in the thread: the agent may have the text from before the change.

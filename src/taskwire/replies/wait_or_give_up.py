@@ -110,8 +110,7 @@ class ReplyOutcomes:
         hashed = await self._picked_files.with_hashes(reply_job.context, link, reply)
         if hashed.file_hashes:
             reply_job.context.update_work(file_hashes=hashed.file_hashes)
-        # A name that somebody changes while the reply waits must not get into its author's words.
-        shown = await self._agent_input.fix_names(reply)
+        shown = (await self._agent_input.with_names(reply)).shown_text
         job = reply_job.context.job.with_work(is_admitted=True, shown_text=shown)
         batch = Batch().append(to_coder(link.id), job, score=input_score(reply.ts))
         self._deps.notes.keep_in(batch, "1", STEERER, link.id, reply.person, ttl_ms=STEERER_TTL_MS)
