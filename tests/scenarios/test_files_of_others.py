@@ -222,3 +222,93 @@ async def test_a_file_of_the_bot_is_sent_once(world: World) -> None:
     assert not [name for name, waiting in jobs.items() if name.startswith("to_coder:") and waiting]
     assert [each.splitlines()[0] for each in task.inputs] == ["Taskwire wrote:"]
     world.alice.reads(), thread.new_messages()
+
+
+@pytest.mark.parametrize("is_edit", [False, True])
+async def test_a_file_that_is_changed_after_an_edit_made_its_message_input_is_not_sent(
+    world: World, *, is_edit: bool
+) -> None:
+    """Only mentions are input in the thread, and Coder does not answer. Alice writes with Bob's file, and
+    mentions the bot at once or by an edit. Bob changes the file. When Coder is back, nothing is sent."""
+    thread = await world.alice.mentions("fix the login")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    words = f"<@{world.slack.bot_user_id}> {WORDS}"
+    async with world.coder.outage():
+        await world.forgets()
+        reply = await world.alice.replies(thread, WORDS if is_edit else words, files=(bobs_notes(world),))
+        if is_edit:
+            await world.alice.edits(thread, reply, words)
+        await world.passes(seconds=3)
+        change_notes(world)
+        await world.passes(seconds=60)
+    for _ in range(3):
+        await world.passes(seconds=60)
+
+    assert task.inputs == []
+    assert thread.receipt(reply) == ["warning"]
+    assert NOT_SENT in thread.new_messages()
+
+
+NOT_ALICES = (
+    "Nothing was sent: Alice did not upload `notes.txt`, so the content may have changed since. Share it "
+    "again in a reply of your own."
+)
+
+
+@pytest.mark.parametrize("is_refused_before", [False, True])
+async def test_a_person_does_not_send_their_own_file_in_the_words_of_another(
+    world: World, *, is_refused_before: bool
+) -> None:
+    """Bob may steer Alice's task. She has shared his file in a reply that was not sent, or in a message to
+    another person. He changes the file, and uses *Send to its task*. The agent gets nothing."""
+    thread, task = await a_busy_agent(world)
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    if is_refused_before:
+        message = await replies_with_notes(world, thread)
+    else:
+        carol = world.person("carol")
+        words = f"<@{carol.id}> the notes of Bob are fine"
+        message = await world.alice.replies(thread, words, files=(bobs_notes(world),))
+    change_notes(world)
+    await takes_all(world, task)
+    await world.passes(seconds=31)
+    world.bob.reads()
+
+    await world.slack.message_shortcut(world.bob.id, "general", message, "send_to_task")
+    await world.settles()
+    await world.passes(seconds=31)
+
+    assert (task.inputs, world.bob.reads()) == ([], [NOT_ALICES])
+    world.reader.read_all()
+
+
+async def test_a_message_with_the_file_of_a_third_person_is_not_sent_for_its_author(world: World) -> None:
+    """Alice sends Carol's message with Bob's file to her agent. Bob can have changed the file since Carol
+    shared it, so it would not be what Carol said. The agent gets nothing, and Alice is told."""
+    thread, task = await a_waiting_agent(world)
+    carol = world.person("carol")
+    await world.slack.join(carol.id, "general")
+    message = await carol.replies(thread, "see the notes", files=(bobs_notes(world),))
+    carol.reads()
+
+    await world.slack.message_shortcut(world.alice.id, "general", message, "send_to_task")
+    await world.settles()
+
+    assert (task.inputs, world.alice.reads()) == ([], [NOT_ALICES.replace("Alice", "Carol")])
+
+
+async def test_an_apps_message_with_the_senders_own_file_is_not_sent(world: World) -> None:
+    """Bob may steer Alice's task. An app has posted a message with his file. He uses *Send to its task* on
+    it. The agent does not get his file as the words of the app, and he is told."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    bot = world.slack.bot_user_id
+    message = await world.slack.post(bot, "general", "notes", thread.ts, files=(bobs_notes(world),))
+    world.bob.reads()
+
+    await world.slack.message_shortcut(world.bob.id, "general", message, "send_to_task")
+    await world.settles()
+
+    assert (task.inputs, world.bob.reads()) == ([], [NOT_ALICES.replace("Alice", "Taskwire")])
+    world.reader.read_all()

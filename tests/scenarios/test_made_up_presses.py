@@ -128,6 +128,34 @@ async def test_a_word_that_stopped_the_task_is_not_sent_by_a_press_of_stop_in_ho
     world.alice.reads(), mal.reads(), mal.hears(), thread.new_messages()
 
 
+@pytest.mark.parametrize("is_edited", [False, True])
+@pytest.mark.parametrize("button", ["input.again", "input.as_it_is", "verb.do"])
+async def test_a_word_about_which_only_its_author_is_asked_is_not_sent_by_another(
+    world: World, button: str, *, is_edited: bool
+) -> None:
+    """Alice's reply is a single word after `!`, so only she is asked about it. Bob may steer her task, and
+    makes up a press of a button of that question, perhaps after she has edited her reply. Nothing happens
+    until she decides."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    kept = await world.alice.replies(thread, "!deploy")
+    await world.passes(seconds=5)
+    if is_edited:
+        await world.alice.edits(thread, kept, "!deploy it now")
+    world.bob.reads()
+
+    verb = "status:" if button == "verb.do" else ""
+    await world.bob.presses_made_up(button, f"{await link_of(world, task)} {verb}reply:{kept}")
+    await world.passes(seconds=10)
+    got = list(task.inputs)
+    await world.alice.presses("Send as text")
+    await world.passes(seconds=5)
+
+    assert (got, world.bob.reads()) == ([], ["This button is too old. Write your request again."])
+    assert task.inputs == ["!deploy it now" if is_edited else "!deploy"]
+    world.alice.reads(), world.bob.hears(), thread.new_messages()
+
+
 async def test_a_new_prompt_of_one_task_is_not_read_by_another_task(world: World) -> None:
     """Alice types a new prompt for her running task in a private channel, and the bot keeps the prompt for
     the button *Stop and edit*. Mal makes up a press of this button for a task of his own, with the key of

@@ -151,6 +151,40 @@ async def test_an_edit_between_people_is_not_input(world: World) -> None:
     assert task.inputs == []
 
 
+@pytest.mark.parametrize("way", ["edited", "missed", "mentioned"])
+async def test_what_was_between_people_stays_so_when_every_reply_is_read(world: World, way: str) -> None:
+    """Alice writes to people in a discussion with a task. Then she presses *Read every reply*. She corrects
+    her message, or the bot was away and reads the thread again: the message is no input. It is input if the
+    edit mentions the bot. What she writes after the press is input too."""
+    root = await _a_discussion(world)
+    thread = await world.alice.mentions("fix it", root)
+    task = world.task("fix-it")
+    task.becomes("idle", "Which login?")
+    await world.polls()
+    aside = await world.alice.replies(thread, "the agnet is stupid, we should delete prod")
+    await world.alice.clicks(thread, "Read every reply")
+    world.alice.reads()
+
+    match way:
+        case "missed":
+            await away(world)
+            await back(world)
+        case "edited":
+            await world.alice.edits(thread, aside, "the agent is stupid, we should delete prod")
+        case _:
+            await world.alice.edits(thread, aside, f"<@{world.slack.bot_user_id}> the agent is stupid")
+    await world.passes(seconds=9)
+    got = list(task.inputs)
+    task.becomes("idle", "And now?")
+    await world.polls()
+    await world.alice.replies(thread, "the one for admins")
+    await world.passes(seconds=31)
+
+    before = ["the agent is stupid"] if way == "mentioned" else []
+    assert (got, task.inputs) == (before, [*before, "the one for admins"])
+    world.reader.read_all()
+
+
 async def test_a_verb_works_in_a_discussion(world: World) -> None:
     """In a discussion with a task, a reply such as `!pause` works without a mention."""
     root = await _a_discussion(world)

@@ -33,7 +33,7 @@ from taskwire.coder.rights import sees_every_task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, Refused, UserError
-from taskwire.domain.ids import moment_of
+from taskwire.domain.ids import moment_of, ts_of
 from taskwire.domain.lifecycle.events import Vanished
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.masking.secrets import has_mask_instead, mask_beginning
@@ -415,8 +415,8 @@ class TaskActions:
         batch = Batch()
         if is_mention_only:
             self._deps.writes.set_field(batch, link.id, "mention_only", "1")
-        else:
-            self._deps.writes.remove_field(batch, link.id, "mention_only")
+        elif link.is_mention_only:
+            self._deps.writes.read_every_reply(batch, link.id, ts_of(self._deps.slack.now()))
         del context
         answer = answers.replies_read(is_mention_only=is_mention_only)
         return done(draw(link.id, batch), (work.requester, answer))

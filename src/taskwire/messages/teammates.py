@@ -466,6 +466,15 @@ def files_not_shown(files: Sequence[str]) -> Refusal:
     )
 
 
+def files_of_others(author: str, files: Sequence[str]) -> Refusal:
+    """Say that a message was not sent, because `author` shares `files` in it that others have uploaded."""
+    named, listed = escape_line(author, 60), _list_files(files)
+    return (
+        f"Nothing was sent: {named} did not upload {listed}, so the content may have changed since.",
+        "Share it again in a reply of your own.",
+    )
+
+
 def files_changed(name: str, files: Sequence[str]) -> Message:
     """Say that files were changed after another person passed a reply on, so nothing was sent."""
     author = escape_line(name, 60) or "Somebody"

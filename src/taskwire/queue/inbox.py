@@ -18,7 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutcomeUnknown, TryLater
-from taskwire.domain.ids import ThreadRef
+from taskwire.domain.ids import ThreadRef, Ts
 from taskwire.domain.queueing.jobs import CHANGE_ID_PREFIX, REPLY_ID_PREFIX
 from taskwire.queue import user_limits
 from taskwire.queue.batch import Batch
@@ -136,15 +136,16 @@ class Inbox:
         batch: Batch,
         *,
         is_ours: bool,
-        is_addressed: bool = True,
+        unaddressed_at: Ts | None = None,
         when_parked: Batch | None = None,
         user_limit: UserLimit | None = None,
     ) -> ClaimResult:
         """Claim a message of a thread for the thread's link. If the thread has no link yet, park the message.
 
         A message is parked only if the thread is one of Taskwire's (`is_ours`). In `batch`, `@` stands for
-        the id of the link. For a parked message, `when_parked` is written too. `is_addressed` means that the
-        message mentions the bot or is a verb; some threads take no other messages. The rest is like `claim`.
+        the id of the link. For a parked message, `when_parked` is written too. `unaddressed_at` is
+        the ts of a message that does not mention the bot and is no verb: while only mentions are input in the
+        thread, such a message is between people, and stays so. The rest is like `claim`.
         """
         where = f"{thread.channel}:{thread.ts}"
         words = (
@@ -158,7 +159,7 @@ class Inbox:
             (when_parked or Batch()).encoded(self._mask_stored),
             user_limit.encoded(self._mask_stored) if user_limit is not None else "",
             secrets.token_hex(8),
-            "1" if is_addressed else "0",
+            unaddressed_at or "",
         )
         return await self._claim_and_remember(self._claim_in_thread, *words)
 

@@ -141,6 +141,9 @@ class ReplyReceiver:
         batch = Batch().append(
             to_coder(CLAIMED_LINK), job, score=urgent_score(at), is_newest_by_score=True, claimed_in=where
         )
+        if isinstance(message, MessageEdited) and (work.new_input or work.verbatim_input):
+            # The edit may make a message input that was none, or may arrive before the message itself.
+            self._read_files_of_others(batch, message)
         if work.person is not None:
             requester = Requester(
                 person=work.person,
@@ -204,6 +207,7 @@ class ReplyReceiver:
         user_limit: UserLimit | None = None,
     ) -> ClaimResult:
         when_parked = None
+        is_unaddressed = isinstance(message, ThreadMessage) and not self._is_addressed(message)
         if isinstance(message, ThreadMessage) and (
             # In direct messages, no message is for somebody else.
             is_direct_channel(message.channel) or not isinstance(self._parse(message), replies.Aside)
@@ -214,7 +218,7 @@ class ReplyReceiver:
             _get_thread(message),
             batch,
             is_ours=is_ours,
-            is_addressed=not isinstance(message, ThreadMessage) or self._is_addressed(message),
+            unaddressed_at=message.ts if is_unaddressed else None,
             when_parked=when_parked,
             user_limit=user_limit,
         )
@@ -294,7 +298,7 @@ class ReplyReceiver:
             barred=_get_bar(message),
         )
 
-    def _make_requester(self, message: ThreadMessage) -> Requester:
+    def _make_requester(self, message: ThreadMessage | MessageEdited) -> Requester:
         return Requester(
             person=message.person,
             channel=message.channel,
@@ -334,8 +338,11 @@ class ReplyReceiver:
             receipts(CLAIMED_LINK), receipt, score="due", delay_ms=RECEIPT_DELAY_MS, claimed_in=where
         )
 
-    def _read_files_of_others(self, batch: Batch, message: ThreadMessage) -> None:
-        """Append a job that reads the message's files, if another person can change one of them."""
+    def _read_files_of_others(self, batch: Batch, message: ThreadMessage | MessageEdited) -> None:
+        """Append a job that reads the message's files, if another person can change one of them.
+
+        Files that were read before are not read again.
+        """
         if not has_only_own_files(message.person, message.files):
             requester, where = self._make_requester(message), _get_thread(message)
             read_files_at_once(requester, message.ts, CLAIMED_LINK, batch, where)
@@ -389,7 +396,9 @@ class ReplyReceiver:
     def _append_question(self, batch: Batch, message: ThreadMessage, read: replies.NotAVerb) -> Batch:
         job_id = f"{REPLY_ID_PREFIX}{message.ts}"
         where = _get_thread(message)
-        self._writes.keep_reply(batch, CLAIMED_LINK, job_id, self._make_reply(message), where)
+        is_slip = replies.is_slip(read.text)
+        reply = self._make_reply(message).model_copy(update={"only_author_decides": is_slip})
+        self._writes.keep_reply(batch, CLAIMED_LINK, job_id, reply, where)
         self._read_files_of_others(batch, message)
         work = AnswerInThread(
             requester=self._make_requester(message),

@@ -123,6 +123,7 @@ class ReplyDecisions:
         await self._people.require_right_to("decide", work.requester, link)
         if link.end_reason is not None:
             return await self._show_decision(link, work, inputs.decision_too_late(link), Batch())
+        await self._require_author(link, work)
         if work.decision == "verb":
             return await self._take_as_verb(context, link, work)
         found = await self._find_pending(link, work.job)
@@ -138,6 +139,14 @@ class ReplyDecisions:
         await questions.settle_empty_hold(self._deps, link, work.job, batch)
         words = inputs.DECIDED_UNSENT if work.decision == "drop" else inputs.DECIDED_ARRIVED
         return await self._show_decision(link, work, words, batch)
+
+    async def _require_author(self, link: Link, work: DecideReply) -> None:
+        """Raise UserError if only the reply's author is asked about it. A press of another is made up."""
+        kept = await find_kept_reply(self._deps, link, work.job)
+        if kept is None or kept.is_confirmed or not kept.only_author_decides:
+            return
+        if kept.person != work.requester.person:
+            raise UserError(*refusals.button_expired())
 
     async def _take_as_verb(self, context: JobContext, link: Link, work: DecideReply) -> Outcome:
         """Carry out the command that a reply with `!` was meant as. The reply does not go to the agent.

@@ -3,9 +3,9 @@
 The person who uses the shortcut must be allowed to steer the task. If another person wrote the message, the
 agent gets the author's name. Slack says who wrote the message and what is in it, not the shortcut's payload.
 If the author edits the message or changes a file of it after the shortcut was used, the message is not sent.
-A message that begins with `//` can be sent only by its author. A message that the agent already has, or that
-already waits for the agent, is not sent again. If the owner was asked to pass the message on, the shortcut
-has done that too.
+Two messages can be sent only by their author: one that begins with `//`, and one with a file that its author
+did not upload. A message that the agent already has, or that already waits for the agent, is not sent again.
+If the owner was asked to pass the message on, the shortcut has done that too.
 """
 
 import json
@@ -17,7 +17,7 @@ from taskwire.agent.input import AgentInput, has_only_own_files
 from taskwire.agent.picked_files import PickedFiles
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import Ts
+from taskwire.domain.ids import Ts, UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing import replies
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply, SendToTask
@@ -73,6 +73,7 @@ class MessageSender:
         is_own = message.person == work.requester.person
         if not is_own:
             await self._require_for_agent(message)
+            await self._require_authors_files(message, work.requester.person)
         hashes: tuple[str, ...] = ()
         if message.files and not (is_own and has_only_own_files(message.person, message.files)):
             hashes = await self._picked_files.get_hashes(context, work.requester, work.ts, message.files)
@@ -121,6 +122,23 @@ class MessageSender:
         blocks = cast("list[Block]", json.loads(message.blocks_json)) if message.blocks_json else []
         if replies.begins_with_aside_mark(message.text, self._deps.bot.bot_user_id, blocks):
             raise UserError(*teammates.stays_between_people(await self._people.find_name(message.person)))
+
+    async def _require_authors_files(self, message: PickedMessage, sender: UserId) -> None:
+        """Raise UserError if a file would reach the agent as the words of a person who cannot answer for it.
+
+        Its uploader can have changed the file since the message's author shared it. Of an app's message, it
+        is not known who has uploaded a file for it, so only the sender's own files are refused.
+        """
+        author = message.person
+        foreign = [
+            file.name
+            for file in message.files
+            # A file that Slack no longer stores has no URL, and brings no words.
+            if file.url and (file.uploader_id == sender if author is None else file.uploader_id != author)
+        ]
+        if foreign:
+            name = await self._get_author_name(message)
+            raise UserError(*teammates.files_of_others(name, foreign))
 
     async def _settle_offer(self, link: Link, work: SendToTask, job_id: str, batch: Batch) -> Outcome:
         """Settle the question whether this message is passed on, so that the agent does not get it twice."""

@@ -181,6 +181,11 @@ class LinkWrites:
         batch.write_expiring(TAKEN_MESSAGE_TTL_MS, "ZADD", key, ts, ts)
         return batch.write("ZREMRANGEBYRANK", key, 0, -MAX_TAKEN_MESSAGES - 1)
 
+    def read_every_reply(self, batch: Batch, link: LinkId, since: Ts) -> Batch:
+        """Let every reply be input that is written after `since`, and not only mentions of the bot."""
+        self.remove_field(batch, link, "mention_only")
+        return self.set_field(batch, link, "every_reply_since", since)
+
     def mark_claimed(self, batch: Batch, delivery: str) -> Batch:
         """Mark a message as claimed before it arrives. When it arrives, it is not claimed again."""
         return batch.write_expiring(

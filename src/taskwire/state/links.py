@@ -455,6 +455,7 @@ def _read_link(link: LinkId, fields: dict[str, str]) -> Link:
             watchers=tuple(UserId(person) for person in fields.get("watchers", "").split()),
             shares=_open_shares(record.id, fields.get("shares", "")),
             is_mention_only="mention_only" in fields,
+            every_reply_since=Ts(fields["every_reply_since"]) if "every_reply_since" in fields else None,
             waits_for_resume="waits_for_resume" in fields,
             has_moved="moved" in fields,
             maybe_moved_since=Ts(fields["maybe_moved"]) if "maybe_moved" in fields else None,

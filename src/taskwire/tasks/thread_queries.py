@@ -25,6 +25,7 @@ from taskwire.domain.ids import Ts, UserId, microseconds
 from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing.naming import digest
+from taskwire.domain.parsing.replies import is_slip
 from taskwire.domain.queueing.jobs import (
     CHANGE_REFUSED,
     REPLY_ID_PREFIX,
@@ -418,8 +419,8 @@ def _is_for_everybody(work: AnswerInThread) -> bool:
 
     If a reply is a single word after `!` that is no verb, only its author sees the question about it.
     """
-    is_slip = work.question == "not_a_verb" and len(work.text.split()) == 1
-    return work.question in FOR_EVERYBODY and not (is_slip and work.requester.surface == "reply")
+    is_for_author = work.question == "not_a_verb" and is_slip(work.text)
+    return work.question in FOR_EVERYBODY and not (is_for_author and work.requester.surface == "reply")
 
 
 def _make_limit_answer(refused: str) -> Message:

@@ -193,6 +193,8 @@ class Link(BaseModel):
     shares: tuple[str, ...] = ()
     # Whether only replies that mention the bot are input.
     is_mention_only: bool = False
+    # Since when every reply is input, if only mentions were input before.
+    every_reply_since: Ts | None = None
     # How many replies a pause holds until a person decides about them. Only lists of links read this.
     held_count: int = 0
     # Whether replies wait until somebody resumes the task, because the settings of the channel say so.

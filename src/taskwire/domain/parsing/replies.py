@@ -54,6 +54,7 @@ __all__ = [
     "classify",
     "escape_mrkdwn",
     "is_addressed",
+    "is_slip",
     "list_mentions",
     "remove_bot_mention",
     "suggest_verbs",
@@ -147,6 +148,11 @@ def is_addressed(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> bool:
     return bot in list_mentions(whole).users or isinstance(
         _find_command(whole, has_mention=False), ThreadCommand
     )
+
+
+def is_slip(text: str) -> bool:
+    """Return whether a text after `!` that is no verb is a single word, which is probably a mistyped verb."""
+    return len(text.split()) == 1
 
 
 def begins_with_aside_mark(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> bool:

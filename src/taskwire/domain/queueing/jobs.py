@@ -173,18 +173,18 @@ class Reply(Work):
     # If another person sends the message, or has uploaded one of its files: the hashes of the files' contents
     # as the sender could read them. The hash of a file that is no text is empty.
     file_hashes: tuple[str, ...] = ()
-    # The text with the names that the mentioned people and channels had when the reply was admitted, or was
-    # shown to the person who passes it on (`pass_on`). They may have other names when the agent gets it.
+    # The text with the names that mentioned people and channels had when the reply was admitted or shown.
     shown_text: AgentText = AgentText("")
     # Whether the author used `/task send` and did not write in the thread.
     is_from_command: bool = False
     # Where the author of the reply acted.
     surface: Surface = "reply"
-    # Whether the author may steer. Until that is checked, the reply is in the lane of jobs that need no
-    # agent.
+    # Whether the author may steer. Until that is checked, the reply is among the jobs that need no agent.
     is_admitted: bool = False
     # Whether the bot asked about the reply, and a person answered that it is to be sent.
     is_confirmed: bool = False
+    # Whether the bot asks only the author about the reply: it is a single word after `!` that is no verb.
+    only_author_decides: bool = False
     # Whether a person agreed to send the reply without its files.
     is_without_files: bool = False
     # The names of the files that the agent cannot get, if the question was about them.
