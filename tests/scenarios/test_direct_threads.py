@@ -12,11 +12,18 @@ from .test_preferences import ASKED, asks, saves
 from .world import World
 
 NOT_HERE = (
-    "No agent gets replies in this thread. *Answer* opens a box for your reply.\n[Answer] [Open thread]"
+    "Your reply was not sent: no agent gets replies in this thread. *Answer* opens a box for it.\n"
+    "[Answer] [Open thread]"
 )
 # For a person who may read the task, but not steer it.
-ONLY_READS = "No agent gets replies in this thread. Reply in the task's thread instead.\n[Open thread]"
-NOWHERE = "No agent gets replies in this thread. Reply in a task's thread, or send me a new direct message."
+ONLY_READS = (
+    "Your reply was not sent: no agent gets replies in this thread. Write in the task's thread instead.\n"
+    "[Open thread]"
+)
+NOWHERE = (
+    "Your reply was not sent: no agent gets replies in this thread. Write in a task's thread, or send me a "
+    "new direct message."
+)
 CALL = WATCHERS_CALL.replace("[Open", "[Answer] [Open")
 # The bot answers within this time, and not again within ten minutes.
 MOMENT, PAUSE = 5, 601
@@ -113,6 +120,31 @@ async def test_a_question_is_answered_where_it_was_called(world: World, is_below
     assert world.task("fix-the-login-redirect").inputs == ["the second one"]
     assert thread.new_messages() == ["Alice says: the second one\n> the second one"]
     world.alice.reads()
+
+
+async def test_an_answer_in_the_direct_messages_is_offered_as_one(world: World) -> None:
+    """Alice answers the question with a new direct message. The bot says that nothing was sent, and *Answer*
+    opens the dialog. After the agent has its answer, her next message is only an offer to create a task."""
+    thread, call = await _called(world)
+
+    await world.alice.writes_directly("2, keep it")
+    offered = world.reader.new_roots()[-1]
+    await world.alice.clicks(_below_newest(world, world.alice), "Answer")
+    await world.alice.submits(prompt="2, keep it")
+    await world.polls()
+    await world.passes(MOMENT)
+    await world.alice.writes_directly("fix the docs")
+
+    title = "*Fix the login redirect*"
+    assert offered == (
+        f"Nothing was sent to {title}. *Answer* opens a box for your reply to it. Or create a task with "
+        "this?\n> 2, keep it\n[Answer] [Create] [Change] [My tasks]"
+    )
+    assert world.task("fix-the-login-redirect").inputs == ["2, keep it"]
+    assert world.reader.new_roots() == [
+        "Create a task with this?\n> fix the docs\n[Create] [Change] [My tasks]"
+    ]
+    thread.new_messages(), call.new_messages(), world.alice.reads()
 
 
 async def test_a_person_who_only_watches_is_led_to_the_thread(world: World) -> None:

@@ -138,8 +138,8 @@ async def test_a_request_to_pass_a_reply_on_is_a_direct_message_too(world: World
     question = f"Bob asks you to pass this on to the agent of *{TITLE}*"
     assert [said.partition(":")[0] for said in asked] == [question] * 2
     assert told == [
-        f"Bob asks you to pass a reply on to the agent of *{TITLE}*. `/task` shows it with its buttons.\n"
-        "[Open thread]"
+        f"Bob asks you to pass a reply on to the agent of *{TITLE}*. `/task` shows the reply, with the "
+        "buttons for it.\n[Open thread]"
     ]
     assert world.cards() == []
 

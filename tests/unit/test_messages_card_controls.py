@@ -59,7 +59,7 @@ def test_each_entry_of_the_menu_says_what_it_does() -> None:
         "Follow": "show what it writes, live",
         "Logs": "what it wrote last",
         "Watch": "call me too, beside its owner",
-        "Mute": "call nobody any more",
+        "Mute": "for everybody: call nobody",
         "New like this": "the form, filled the same",
         "Share": "let others steer it",
         "Detach": "unlink this thread, keep the task",

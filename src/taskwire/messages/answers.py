@@ -65,12 +65,23 @@ def creating_another(prompt: str) -> Message:
 
 def offer_task(prompt: str, key: str) -> Message:
     """Offer to start a task with the text of a direct message. The buttons contain the request's key."""
-    buttons = [
-        button(Button.CREATE, "Create", key, style="primary"),
-        button(Button.CHANGE_REQUEST, "Change", key),
-        button(Button.OWN_TASKS, "My tasks", "mine"),
-    ]
-    return question("Create a task with this?", prompt, buttons)
+    create = button(Button.CREATE, "Create", key, style="primary")
+    return question("Create a task with this?", prompt, [create, *_other_ways(key)])
+
+
+def offer_task_or_answer(link: Link, prompt: str, key: str) -> Message:
+    """Like `offer_task`, but the task of `link` waits for an answer, and the text may be meant as one.
+
+    The person was called about that task by a direct message.
+    """
+    words = f"Nothing was sent to {bold_title(link)}. *Answer* opens a box for your reply to it."
+    answer = button(Button.ANSWER, "Answer", link.id, style="primary")
+    create = button(Button.CREATE, "Create", key)
+    return question(f"{words} Or create a task with this?", prompt, [answer, create, *_other_ways(key)])
+
+
+def _other_ways(key: str) -> list[Block]:
+    return [button(Button.CHANGE_REQUEST, "Change", key), button(Button.OWN_TASKS, "My tasks", "mine")]
 
 
 def creating_offered(prompt: str) -> Message:

@@ -49,7 +49,7 @@ _UNFOLLOW = _Entry(Button.UNFOLLOW, "Unfollow", "the agent works on")
 _LOGS = _Entry(Button.LOGS, "Logs", "what it wrote last")
 # Everybody sees the same menu of a card, so the entry itself says that the owner does not need it.
 _WATCH = _Entry(Button.WATCH, "Watch", "call me too, beside its owner")
-_MUTE = _Entry(Button.MUTE, "Mute", "call nobody any more")
+_MUTE = _Entry(Button.MUTE, "Mute", "for everybody: call nobody")
 _UNMUTE = _Entry(Button.UNMUTE, "Unmute", "call people again")
 _EDIT = _Entry(Button.EDIT, "Edit prompt", "change what it was asked")
 _NEW_LIKE = _Entry(Button.NEW_LIKE, "New like this", "the form, filled the same")

@@ -66,8 +66,9 @@ def _thread_verbs_help() -> str:
 
 
 _NAMES_HELP = (
-    "For NAME, write a task's name or title, or the beginning of one, `owner/name`, its id, or a link to it "
-    "in Coder. {} go before or after the prompt. `/task help COMMAND` says more about a command."
+    "`fix-login` stands for a task: write its name or title, or the beginning of one, `owner/name`, its "
+    "id, or a link to it in Coder. {} go before or after the prompt. `/task help COMMAND` says more about a "
+    "command."
 )
 
 
@@ -77,7 +78,10 @@ def _full_help(emoji: str) -> Message:
     thread = " ".join(f"`!{verb.word}`" for verb in THREAD_VERBS)
     reaction = f", or react to it with :{emoji}:" if emoji else ""
     paragraphs = [
-        "Each task has a thread, and your replies in it reach its agent.",
+        (
+            "Each task has a thread, and your replies in it reach its agent. In a thread that began with "
+            "another message, only those that mention me do."
+        ),
         (
             "You can also create a task without a command: mention me and say what to do, send me a direct "
             f"message, or choose *Make a task of this* in the menu of a message{reaction}."

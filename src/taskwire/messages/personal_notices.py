@@ -18,7 +18,7 @@ from taskwire.messages.task_lists import Hosts, TaskLine, get_task_text, task_ro
 # The summary lists at most this many tasks of each kind.
 MOST_SUMMARIZED = 10
 # After these notices, the agent waits for a reply.
-_ANSWERABLE = frozenset({"needs_input", "failed", "reminder"})
+ANSWERABLE = frozenset({"needs_input", "failed", "reminder"})
 _BUTTONS = "buttons"
 
 
@@ -33,7 +33,7 @@ def call(link: Link, notice: Notice, written: AgentOutput, *, is_steerer: bool =
     text += end_sentence(break_emoji(escape_line(what, blocks.REPORT_LENGTH + 60)))
     pieces = [blocks.emoji_piece(face.emoji), text_piece(f" {face.label}: ", is_bold=True)]
     pieces.append(text_piece(title, is_bold=True))
-    answer = _answer_row(link) if is_steerer and notice.kind in _ANSWERABLE else []
+    answer = _answer_row(link) if is_steerer and notice.kind in ANSWERABLE else []
     lines = (line("headline", pieces), line("what", [text_piece(break_emoji(what))]))
     return Message(text=text, blocks=(*lines, *answer))
 
@@ -61,12 +61,12 @@ def no_agent_reads_here(where: str, link: Link | None = None) -> Message:
     `where` is the permalink of the task's thread; empty if the thread's first message is about no task that
     the person may read. `link` is given if the person may reply to that task's agent.
     """
-    words = "No agent gets replies in this thread. "
+    words = "Your reply was not sent: no agent gets replies in this thread. "
     if not where:
-        return statement(words + "Reply in a task's thread, or send me a new direct message.")
+        return statement(words + "Write in a task's thread, or send me a new direct message.")
     if link is None:
-        return add_thread_button(statement(words + "Reply in the task's thread instead."), where)
-    told = statement(words + "*Answer* opens a box for your reply.")
+        return add_thread_button(statement(words + "Write in the task's thread instead."), where)
+    told = statement(words + "*Answer* opens a box for it.")
     return add_thread_button(told.model_copy(update={"blocks": (*told.blocks, *_answer_row(link))}), where)
 
 

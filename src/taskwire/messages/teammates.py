@@ -9,7 +9,6 @@ from datetime import datetime
 
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.text.message import Block, Button, Message, json_length
-from taskwire.domain.text.mrkdwn import escape_mrkdwn
 from taskwire.messages.blocks import (
     TEXT_LENGTH,
     button,
@@ -271,7 +270,7 @@ class AskedLine:
 def owner_was_asked(link: Link, author: str) -> Message:
     """Tell the owner, in a direct message, that a teammate asks in the thread to pass a reply on."""
     words = f"{escape_line(author, 60) or 'Somebody'} asks you to pass a reply on to the agent of"
-    return statement(f"{words} {bold_title(link)}. `/task` shows it with its buttons.")
+    return statement(f"{words} {bold_title(link)}. `/task` shows the reply, with the buttons for it.")
 
 
 def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
@@ -293,8 +292,9 @@ def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
     if _is_readable(asked, PASSED_TEXT_LENGTH):
         always = f"Always let {one_line(asked.name, 40) or 'them'} steer this"
         choices = [_pass_button(asked), button(Button.ALWAYS_LET, always, value), *choices]
-        also = "also stops it now" if asked.is_stop else "also passes this reply on"
-        more = [context("always", [mrkdwn(f"*{escape_mrkdwn(always)}* {also}.")])]
+        now = "stops it now. From then on" if asked.is_stop else "passes this reply on. From then on"
+        rights = f"*Always let…* also {now}, {shown} can reply, stop, resume and edit the prompt."
+        more = [context("always", [mrkdwn(rights)])]
     is_whole = _length(asked) <= PASSED_TEXT_LENGTH
     quoted = quote_block("text", asked.text, PASSED_TEXT_LENGTH if is_whole else HOME_TEXT_LENGTH)
     hint, row = _hint("unread", asked, PASSED_TEXT_LENGTH), button_rows(CHOICES_BLOCK_ID, choices)

@@ -38,6 +38,9 @@ SUMMARY_JOB_ID = "summary"
 # The note that lists the links about which a person was not called in quiet hours, and the most links in the
 # note.
 HELD_CALLS, MOST_HELD_LINKS = "held_calls", 50
+# The note that names the last task whose agent waits for an answer of this person, who was called by a direct
+# message.
+ASKED_DIRECTLY = "asked_directly"
 # These notices also call the people who watch the task. All other notices call only its owner.
 FOR_WATCHERS: frozenset[NoticeKind] = frozenset({"needs_input", "completed", "failed", "error"})
 
@@ -173,6 +176,8 @@ def queue_calls(
             about=link.id,
         )
         batch.append(direct_messages(person), Job(id=f"call:{link.id}:{notice.id}", work=work))
+        if is_steerer and notice.kind in personal_notices.ANSWERABLE:
+            deps.notes.keep_in(batch, link.id, ASKED_DIRECTLY, person, ttl_ms=DAY_MS)
     for held in plan.held:
         summary = SummarizeQuietHours(person=held.person, since_ms=held.quiet_since_ms)
         delay_ms = max(0, held.quiet_until_ms - now_ms)

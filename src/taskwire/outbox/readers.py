@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.errors import AccountRefused, OutsideError, UserError
 from taskwire.domain.ids import UserId
-from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.links import Link, Rights
 from taskwire.domain.requester import Requester
 from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.waiting_requests import is_renewed
@@ -93,6 +93,16 @@ async def may_read(deps: Dependencies, people: People, person: UserId, link: Lin
             return not is_suspended and await people.is_admin(person)
         # Without a service account, a person who has connected no account acts through the owner's account.
         return isinstance(error, AccountNeeded) and await people.is_shared_with(person, link)
+
+
+async def may_answer(people: People, person: UserId, link: Link) -> bool:
+    """Return whether the dialog for a reply to the task's agent may be offered. Opening it checks again."""
+    if link.end_reason is not None:
+        return False
+    try:
+        return await people.get_rights(person, link, needs_coder=False) >= Rights.STEER
+    except (AccountRefused, UserError):
+        return False
 
 
 async def may_be_answered(deps: Dependencies, people: People, requester: Requester) -> bool:

@@ -16,10 +16,9 @@ from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.allowed import is_direct_channel
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.errors import AccountRefused, UserError
-from taskwire.domain.ids import LinkId, TaskId, ThreadRef, UserId, moment_of, to_ms, ts_of
+from taskwire.domain.ids import LinkId, TaskId, ThreadRef, moment_of, to_ms, ts_of
 from taskwire.domain.lifecycle.events import Observed
-from taskwire.domain.lifecycle.links import Link, LinkRecord, Rights
+from taskwire.domain.lifecycle.links import LinkRecord
 from taskwire.domain.queueing.jobs import ApplyEvent, Job
 from taskwire.domain.queueing.maintenance import FindThread
 from taskwire.domain.queueing.queues import to_thread
@@ -31,7 +30,7 @@ from taskwire.outbox.enqueue import draw, request_reading, say
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.posting import CLOCK_TOLERANCE, post_once
 from taskwire.outbox.private_answers import show_privately
-from taskwire.outbox.readers import may_be_answered, may_read
+from taskwire.outbox.readers import may_answer, may_be_answered, may_read
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -149,21 +148,12 @@ class LostThreads:
         link = await self._deps.links.find_by_task(TaskId(root.task_id)) if root.task_id else None
         if link is not None and await may_read(self._deps, self._people, work.person, link):
             where = await find_permalink(self._deps, link.record)
-            steered = link if await self._may_answer(work.person, link) else None
+            steered = link if await may_answer(self._people, work.person, link) else None
         message = personal_notices.no_agent_reads_here(where, steered)
         meta = Metadata(
             id=f"not_read:{work.channel}:{work.thread_ts}:{context.lease.since_ms}", kind="answer"
         )
         await post_once(self._deps, context, context.link_id, work.channel, work.thread_ts, message, meta)
-
-    async def _may_answer(self, person: UserId, link: Link) -> bool:
-        """Return whether the dialog for a reply to the agent may be offered. Opening it checks this again."""
-        if link.end_reason is not None:
-            return False
-        try:
-            return await self._people.get_rights(person, link, needs_coder=False) >= Rights.STEER
-        except (AccountRefused, UserError):
-            return False
 
     async def _is_next_search(self, context: JobContext, work: FindThread, seconds: float) -> bool:
         """Return whether this job waits for the next place for the searches of its person.

@@ -17,6 +17,8 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId, ThreadRef, Ts
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.parsing import replies
 from taskwire.domain.parsing.bot_messages import Prompt, find_title, read_message
 from taskwire.domain.parsing.commands import Command, Delete, Help, OpenForm, OpenSettings
@@ -30,8 +32,11 @@ from taskwire.domain.text.message import Block, Message
 from taskwire.domain.text.mrkdwn import label_mentions
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers, help_texts, refusals, teammates
+from taskwire.messages.task_lists import get_open_phase
 from taskwire.messages.unknown_verbs import offer_commands
+from taskwire.notices.who_is_called import ASKED_DIRECTLY
 from taskwire.outbox.posting import post_once
+from taskwire.outbox.readers import may_answer
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
@@ -165,7 +170,12 @@ class MessagesToBot:
         """Ask in the direct message whether to start a task with the text of the message."""
         key = digest(context.job.id)
         requester = work.requester
-        message = answers.offer_task(request.prompt, key)
+        asking = await self._find_asking(requester)
+        message = (
+            answers.offer_task_or_answer(asking, request.prompt, key)
+            if asking is not None
+            else answers.offer_task(request.prompt, key)
+        )
         meta = Metadata(id=f"offer:{key}", kind="answer")
         queue = LinkId(f"intake:{requester.person}")
         # The buttons must work as soon as a person sees them. So the request is stored before the post.
@@ -177,6 +187,17 @@ class MessagesToBot:
             # The person has deleted the message, or the conversation is closed.
             return done()
         return done()
+
+    async def _find_asking(self, requester: Requester) -> Link | None:
+        """Return the task about whose question the person was called by a direct message, if it still waits.
+
+        The person may have answered where they were called.
+        """
+        called = await self._deps.notes.find(ASKED_DIRECTLY, requester.person)
+        link = await self._deps.links.find(LinkId(called)) if called else None
+        if link is None or get_open_phase(link) not in (Phase.NEEDS_YOU, Phase.FAILED):
+            return None
+        return link if await may_answer(self._people, requester.person, link) else None
 
     async def _offer_commands(self, work: MessageToBot, near_miss: NearMiss, key: str) -> Outcome:
         """Offer the command that the person probably meant.

@@ -168,7 +168,13 @@ VERBS = (
         "name and text",
     ),
     Verb("templates", "templates", "templates you can use, with their presets", "/task templates"),
-    Verb("help", "help [COMMAND]", "this page, or one command with its example", "/task help create", "verb"),
+    Verb(
+        "help",
+        "help [COMMAND]",
+        "more about one command; `/task help` alone shows this page",
+        "/task help create",
+        "verb",
+    ),
     Verb(
         "connect",
         "connect",
