@@ -74,7 +74,7 @@ async def test_a_call_goes_before_shares_that_come_and_go(world: World) -> None:
 
     assert len(at_first) == len(waited) == len(threads)
     assert len(all_waiting) == len(waited) + 1
-    assert later[0] == "Needs you: Fix the logout. Which branch shall I use?\n[Open thread]"
+    assert later[0] == "Needs you: Fix the logout. Which branch shall I use?\n[Answer] [Open thread]"
     assert len(at_first) + len(later) - 1 == 10
     assert len(world.alice.reads()) == 80
     heard(world), thread.new_messages()
@@ -102,7 +102,7 @@ async def test_a_call_goes_before_the_shares_of_others(world: World) -> None:
     for _ in range(60):
         await world.passes(seconds=3)
 
-    assert told == ["Needs you: Fix the logout. Which branch shall I use?\n[Open thread]"]
+    assert told == ["Needs you: Fix the logout. Which branch shall I use?\n[Answer] [Open thread]"]
     assert later.index(direct) <= 8
     assert len(list(filter(None, left))) == len(crowd)
     assert [len(person.hears()) for person in crowd] == [len(threads)] * len(crowd)

@@ -229,14 +229,14 @@ class Answering(Flow):
         """Check that the agent has the answer once, and that the bot posted the answer once."""
         words, inputs = f"try {actor.run_number}", task_of(actor).inputs
         assert (inputs[-1], inputs.count(words)) == (words, 1)
-        assert self.said(actor) == [f"{actor.name.capitalize()} chose: {words}\n> {words}"]
+        assert self.said(actor) == [f"{actor.name.capitalize()} says: {words}\n> {words}"]
         assert _receipts(self, actor) == ["white_check_mark"]
         self.told_at_most(actor, wishes=[f"sending your reply to `{task_of(actor).id}`"])
 
 
 def _receipts(flow: Flow, actor: Actor) -> list[str]:
     """Return the reactions on the message that the bot posted in an actor's name during this run."""
-    said = [each for each in flow.messages(actor) if " chose: " in str(each["text"])]
+    said = [each for each in flow.messages(actor) if " says: " in str(each["text"])]
     return list(flow.deployment.slack.reactions(actor.channel, str(said[-1]["ts"]))) if said else []
 
 
