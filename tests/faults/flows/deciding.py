@@ -2,6 +2,7 @@
 choice that the agent offers."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 
 from taskwire.messages import answers
@@ -236,7 +237,7 @@ class Answering(Flow):
 
 def _receipts(flow: Flow, actor: Actor) -> list[str]:
     """Return the reactions on the message that the bot posted in an actor's name during this run."""
-    said = [each for each in flow.messages(actor) if " says: " in str(each["text"])]
+    said = [each for each in flow.messages(actor) if re.search(" (says|chose): ", str(each["text"]))]
     return list(flow.deployment.slack.reactions(actor.channel, str(said[-1]["ts"]))) if said else []
 
 
