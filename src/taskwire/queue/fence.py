@@ -20,7 +20,7 @@ from taskwire.redis.keys import Keys
 
 # The format of this version. Raise it with each change that an older version cannot read: a new kind of job,
 # a new field, a new value.
-FORMAT = 6
+FORMAT = 7
 # When this version has used a store, processes with an older format than this end and do not start again.
 # Raise it only if such processes would do damage, for example if they use a key in another way.
 OLDEST_COMPATIBLE_FORMAT = 3
