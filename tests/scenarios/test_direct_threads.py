@@ -137,7 +137,7 @@ async def test_an_answer_in_the_direct_messages_is_offered_as_one(world: World) 
 
     title = "*Fix the login redirect*"
     assert offered == (
-        f"Nothing was sent to {title}. *Answer* opens a box for your reply to it. Or create a task with "
+        f"Nothing was sent to {title}. Choose *Answer* to reply to it, or create a task with "
         "this?\n> 2, keep it\n[Answer] [Create] [Change] [My tasks]"
     )
     assert world.task("fix-the-login-redirect").inputs == ["2, keep it"]

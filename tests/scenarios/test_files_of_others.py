@@ -251,8 +251,8 @@ async def test_a_file_that_is_changed_after_an_edit_made_its_message_input_is_no
 
 
 NOT_ALICES = (
-    "Nothing was sent: Alice did not upload `notes.txt`, so the content may have changed since. Share it "
-    "again in a reply of your own."
+    "Nothing was sent: `notes.txt` is not a file of Alice, so somebody else may have changed it. Share it "
+    "in a reply of your own."
 )
 
 

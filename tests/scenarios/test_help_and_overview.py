@@ -46,7 +46,7 @@ async def test_help_comes_in_many_ways(world: World, line: str) -> None:
     await world.alice.types(f"/task {line}")
 
     [answer] = world.alice.reads()
-    assert answer.startswith("Each task has a thread, and your replies in it reach its agent. In a thread")
+    assert answer.startswith("Each task has a thread, and your replies in it reach its agent. If the thread")
     assert "`/task stop fix-login`  stop its workspace and keep everything; the task is paused\n" in answer
     assert answer.endswith("[New task] [My tasks]")
 

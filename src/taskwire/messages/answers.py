@@ -74,10 +74,12 @@ def offer_task_or_answer(link: Link, prompt: str, key: str) -> Message:
 
     The person was called about that task by a direct message.
     """
-    words = f"Nothing was sent to {bold_title(link)}. *Answer* opens a box for your reply to it."
+    words = (
+        f"Nothing was sent to {bold_title(link)}. Choose *Answer* to reply to it, or create a task with this?"
+    )
     answer = button(Button.ANSWER, "Answer", link.id, style="primary")
     create = button(Button.CREATE, "Create", key)
-    return question(f"{words} Or create a task with this?", prompt, [answer, create, *_other_ways(key)])
+    return question(words, prompt, [answer, create, *_other_ways(key)])
 
 
 def _other_ways(key: str) -> list[Block]:

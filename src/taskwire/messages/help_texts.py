@@ -66,8 +66,8 @@ def _thread_verbs_help() -> str:
 
 
 _NAMES_HELP = (
-    "`fix-login` stands for a task: write its name or title, or the beginning of one, `owner/name`, its "
-    "id, or a link to it in Coder. {} go before or after the prompt. `/task help COMMAND` says more about a "
+    "`fix-login` stands for a task: write its name or title (the beginning is enough), `owner/name`, its "
+    "id, or its link in Coder. {} go before or after the prompt. `/task help COMMAND` says more about a "
     "command."
 )
 
@@ -79,8 +79,8 @@ def _full_help(emoji: str) -> Message:
     reaction = f", or react to it with :{emoji}:" if emoji else ""
     paragraphs = [
         (
-            "Each task has a thread, and your replies in it reach its agent. In a thread that began with "
-            "another message, only those that mention me do."
+            "Each task has a thread, and your replies in it reach its agent. If the thread began with a "
+            "person's message, only replies that mention me do."
         ),
         (
             "You can also create a task without a command: mention me and say what to do, send me a direct "

@@ -43,8 +43,7 @@ def _answer_row(link: Link) -> list[Block]:
 
 
 def add_thread_button(message: Message, address: str) -> Message:
-    """Add a button that opens the thread, behind the message's buttons. Without an address, return the
-    message as it is."""
+    """Add, after the message's buttons, one that opens the thread. Without an address, add nothing."""
     url = blocks.safe_web_url(address)
     if not url:
         return message

@@ -292,8 +292,8 @@ def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
     if _is_readable(asked, PASSED_TEXT_LENGTH):
         always = f"Always let {one_line(asked.name, 40) or 'them'} steer this"
         choices = [_pass_button(asked), button(Button.ALWAYS_LET, always, value), *choices]
-        now = "stops it now. From then on" if asked.is_stop else "passes this reply on. From then on"
-        rights = f"*Always let…* also {now}, {shown} can reply, stop, resume and edit the prompt."
+        now = "stops it now, too" if asked.is_stop else "sends this reply too"
+        rights = f"*Always let…* {now}. From then on, {shown} can reply, edit the prompt, stop and resume."
         more = [context("always", [mrkdwn(rights)])]
     is_whole = _length(asked) <= PASSED_TEXT_LENGTH
     quoted = quote_block("text", asked.text, PASSED_TEXT_LENGTH if is_whole else HOME_TEXT_LENGTH)
@@ -469,9 +469,10 @@ def files_not_shown(files: Sequence[str]) -> Refusal:
 def files_of_others(author: str, files: Sequence[str]) -> Refusal:
     """Say that a message was not sent, because `author` shares `files` in it that others have uploaded."""
     named, listed = escape_line(author, 60), _list_files(files)
+    are, it = ("are not files", "them") if len(files) > 1 else ("is not a file", "it")
     return (
-        f"Nothing was sent: {named} did not upload {listed}, so the content may have changed since.",
-        "Share it again in a reply of your own.",
+        f"Nothing was sent: {listed} {are} of {named}, so somebody else may have changed {it}.",
+        f"Share {it} in a reply of your own.",
     )
 
 

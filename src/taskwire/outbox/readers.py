@@ -96,12 +96,15 @@ async def may_read(deps: Dependencies, people: People, person: UserId, link: Lin
 
 
 async def may_answer(people: People, person: UserId, link: Link) -> bool:
-    """Return whether the dialog for a reply to the task's agent may be offered. Opening it checks again."""
+    """Return whether the dialog for a reply to the task's agent may be offered. Opening it checks again.
+
+    While Coder does not answer, return False.
+    """
     if link.end_reason is not None:
         return False
     try:
         return await people.get_rights(person, link, needs_coder=False) >= Rights.STEER
-    except (AccountRefused, UserError):
+    except (AccountRefused, OutsideError, UserError):
         return False
 
 
