@@ -4,7 +4,7 @@ author of the message has read, or nothing."""
 import pytest
 
 from taskwire_sandbox.coder import faults
-from taskwire_sandbox.slack import Attachment
+from taskwire_sandbox.slack import CANVAS, Attachment
 
 from .people import Thread
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
@@ -21,6 +21,10 @@ NOT_SENT = (
 
 def bobs_notes(world: World) -> Attachment:
     return Attachment("notes.txt", b"harmless notes", "text/plain", user=world.bob.id)
+
+
+def alices_canvas(world: World) -> Attachment:
+    return Attachment("notes.txt", b"harmless notes", CANVAS, user=world.alice.id)
 
 
 def change_notes(world: World, content: bytes = ORDER) -> None:
@@ -224,6 +228,77 @@ async def test_a_file_of_the_bot_is_sent_once(world: World) -> None:
     world.alice.reads(), thread.new_messages()
 
 
+@pytest.mark.parametrize("is_asked", [False, True])
+async def test_the_authors_own_canvas_that_is_changed_while_the_reply_waits_is_not_sent(
+    world: World, *, is_asked: bool
+) -> None:
+    """Alice replies with a canvas of her own, which Bob can edit too. The reply waits for a busy agent, or
+    for her decision about its `!`, and Bob changes the canvas. The agent gets nothing, and the thread says
+    why."""
+    thread, task = await a_busy_agent(world)
+    await world.alice.replies(thread, f"!{WORDS}" if is_asked else WORDS, files=(alices_canvas(world),))
+    await world.passes(seconds=3)
+
+    change_notes(world)
+    if is_asked:
+        await world.alice.clicks(thread, "Send as text")
+    await takes_all(world, task)
+    await world.passes(seconds=31)
+
+    assert task.inputs == []
+    assert NOT_SENT in thread.new_messages()
+
+
+async def test_the_authors_own_canvas_that_stays_as_it_was_is_sent(world: World) -> None:
+    """Nobody changes Alice's canvas while her reply waits. The agent gets it."""
+    thread, task = await a_busy_agent(world)
+    await world.alice.replies(thread, WORDS, files=(alices_canvas(world),))
+    await takes_all(world, task)
+    await world.passes(seconds=31)
+
+    assert task.inputs == [GOT]
+    thread.new_messages()
+
+
+async def test_a_task_does_not_begin_with_a_canvas_that_was_changed(world: World) -> None:
+    """Alice mentions the bot with a canvas of her own, and Coder does not answer yet. Bob changes the canvas
+    meanwhile. No task is created."""
+    world.coder.plan_fault("*", faults.refused(), times=3)
+    bot, files = world.slack.backend.app.bot_user_id, (alices_canvas(world),)
+    await world.slack.post(world.alice.id, "general", f"<@{bot}> {WORDS}", files=files)
+    await world.passes(seconds=1)
+    change_notes(world)
+    for _ in range(4):
+        await world.passes(seconds=30)
+
+    refusal = "Somebody changed `notes.txt` after you shared it, so nothing was created. Write it again."
+    assert world.coder.tasks == []
+    assert refusal in world.alice.reads()
+    world.reader.read_all()
+
+
+@pytest.mark.parametrize("is_apps", [False, True])
+async def test_a_person_does_not_send_a_canvas_that_they_can_edit_in_the_words_of_another(
+    world: World, *, is_apps: bool
+) -> None:
+    """Bob may steer Alice's task. A message of Alice or of an app has Alice's canvas, which Bob can edit. He
+    uses *Send to its task* on the message. The agent gets nothing."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    carol = world.person("carol")
+    author = world.slack.bot_user_id if is_apps else world.alice.id
+    words, files = f"<@{carol.id}> the notes", (alices_canvas(world),)
+    message = await world.slack.post(author, "general", words, thread.ts, files=files)
+    world.bob.reads()
+
+    await world.slack.message_shortcut(world.bob.id, "general", message, "send_to_task")
+    await world.settles()
+
+    told = NOT_ALICES.replace("Alice", "Taskwire") if is_apps else NOT_ALICES
+    assert (task.inputs, world.bob.reads()) == ([], [told])
+    world.reader.read_all()
+
+
 @pytest.mark.parametrize("is_edit", [False, True])
 async def test_a_file_that_is_changed_after_an_edit_made_its_message_input_is_not_sent(
     world: World, *, is_edit: bool
@@ -251,8 +326,8 @@ async def test_a_file_that_is_changed_after_an_edit_made_its_message_input_is_no
 
 
 NOT_ALICES = (
-    "Nothing was sent: `notes.txt` is not a file of Alice, so somebody else may have changed it. Share it "
-    "in a reply of your own."
+    "Nothing was sent: somebody other than Alice may have changed `notes.txt`. Share it in a reply of your "
+    "own."
 )
 
 

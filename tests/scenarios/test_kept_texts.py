@@ -5,8 +5,8 @@ from redis.exceptions import RedisError
 
 from taskwire.actions.task_actions import MOST_KEPT_EDITS
 from taskwire.state.notes import Notes
+from taskwire.tasks.asked_words import MOST_ASKED_WORDS
 from taskwire.tasks.offered_commands import MOST_KEPT_OFFERS
-from taskwire.tasks.thread_queries import MOST_ASKED_WORDS
 
 from .many_tasks import start_threads
 from .people import Person

@@ -156,6 +156,79 @@ async def test_a_word_about_which_only_its_author_is_asked_is_not_sent_by_anothe
     world.alice.reads(), world.bob.hears(), thread.new_messages()
 
 
+@pytest.mark.parametrize("edits", [["!deploy"], ["!pause"], ["deploy it"], ["please wait", "deploy"]])
+async def test_a_message_that_is_edited_into_one_word_is_not_sent_by_another(
+    world: World, edits: list[str]
+) -> None:
+    """Everybody is asked about Alice's message with `!`, and she edits it into a single word, or takes the
+    `!` away. Bob may steer her task, and presses the button that he still sees. Nothing happens. The question
+    is closed, and Alice is asked about the new words."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    kept = await world.alice.replies(thread, "!please wait")
+    await world.passes(seconds=5)
+    world.alice.reads(), world.bob.reads(), thread.new_messages()
+    for words in edits:
+        await world.alice.edits(thread, kept, words)
+        await world.passes(seconds=5)
+    asked, closed = world.alice.reads()[-1], thread.all_messages()[-1]
+
+    await world.bob.presses_made_up("input.as_it_is", f"{await link_of(world, task)} reply:{kept}")
+    await world.passes(seconds=10)
+    got = list(task.inputs)
+    await world.alice.presses("Send as text")
+    await world.passes(seconds=5)
+
+    assert (got, world.bob.reads()) == ([], ["This button is too old. Write your request again."])
+    assert (task.inputs, task.status) == ([edits[-1]], "active")
+    assert closed == "Closed: the reply was edited.\n> !please wait"
+    assert asked == {
+        "!deploy": "I don't know `!deploy`.\n[Help] [Send as text]",
+        "!pause": "You edited this message. Is it text for the agent?\n> !pause\n[Stop it] [Send as text]",
+    }.get(edits[-1], f"You edited this message. Is it text for the agent?\n> {edits[-1]}\n[Send as text]")
+    world.alice.reads(), world.bob.hears(), thread.new_messages()
+
+
+async def test_a_word_that_is_edited_into_more_words_is_asked_about_anew(world: World) -> None:
+    """Only Alice is asked about a single word after `!`, and she edits it into more words. Only she is asked
+    about the new words, which the question shows."""
+    thread, task = await a_waiting_agent(world)
+    kept = await world.alice.replies(thread, "!deploy")
+    await world.passes(seconds=5)
+    first = world.alice.reads()
+
+    await world.alice.edits(thread, kept, "!deploy it now")
+    await world.passes(seconds=5)
+    second, said = world.alice.reads(), thread.new_messages()
+    await world.alice.presses("Send as text")
+    await world.passes(seconds=5)
+
+    assert first == ["I don't know `!deploy`.\n[Help] [Send as text]"]
+    assert (second, said) == (["I don't know `!deploy`.\n> !deploy it now\n[Help] [Send as text]"], [])
+    assert task.inputs == ["!deploy it now"]
+    world.alice.reads(), thread.new_messages()
+
+
+async def test_a_message_that_is_edited_before_the_bot_asks_is_asked_about_as_it_is_then(
+    world: World,
+) -> None:
+    """Coder is away when Alice writes a message with `!` and edits it into a single word, so the bot has not
+    asked yet. When Coder is back, only she is asked, and about the new words."""
+    thread, task = await a_waiting_agent(world)
+    async with world.coder.outage():
+        await world.forgets()
+        kept = await world.alice.replies(thread, "!please wait")
+        await world.passes(seconds=5)
+        await world.alice.edits(thread, kept, "!deploy")
+        await world.passes(seconds=5)
+        world.alice.reads(), thread.new_messages()
+    await world.passes(seconds=60)
+
+    assert {*world.alice.reads()} == {"I don't know `!deploy`.\n[Help] [Send as text]"}
+    assert not [said for said in thread.new_messages() if "I don't know" in said]
+    assert task.inputs == []
+
+
 async def test_a_new_prompt_of_one_task_is_not_read_by_another_task(world: World) -> None:
     """Alice types a new prompt for her running task in a private channel, and the bot keeps the prompt for
     the button *Stop and edit*. Mal makes up a press of this button for a task of his own, with the key of

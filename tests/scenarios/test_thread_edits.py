@@ -195,15 +195,20 @@ async def test_an_edit_of_a_held_reply_is_what_is_sent(world: World) -> None:
 
 
 async def test_an_edit_of_a_reply_that_was_not_delivered_is_what_is_tried_again(world: World) -> None:
-    """The bot did not send a reply that begins with `!`, and the author edits it. *Send as text* sends the
-    text that the message has now."""
+    """The bot did not send a reply that begins with `!`, and the author edits the `!` away. The author is
+    asked anew, and *Send as text* sends the text that the message has now."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "!make test")
 
     await world.alice.edits(thread, reply, "make test, please")
+    asked = world.alice.reads()
     thread.new_messages()
-    await world.alice.clicks(thread, "Send as text")
+    await world.alice.presses("Send as text")
+    world.alice.reads()
 
+    assert asked == [
+        "You edited this message. Is it text for the agent?\n> make test, please\n[Send as text]"
+    ]
     assert task.inputs == ["make test, please"]
     assert thread.receipt(reply) == ["white_check_mark"]
 
@@ -246,17 +251,19 @@ async def test_an_edit_of_a_held_reply_that_goes_as_it_is_is_held_in_its_new_wor
 
 
 async def test_an_edit_of_a_reply_that_is_asked_about_is_what_goes_as_it_is(world: World) -> None:
-    """The bot asks about a reply that begins with `!`, and the author edits it. *Send as text* sends the text
-    that the message has now."""
+    """The bot asks about a reply that begins with `!`, and the author edits it. The question shows the text
+    that the message has now, and *Send as text* sends it."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "!make test")
     thread.new_messages()
 
     await world.alice.edits(thread, reply, "!make tests")
-    before = task.inputs
+    await world.passes(seconds=5)
+    before, shown, said = list(task.inputs), thread.all_messages()[-1], thread.new_messages()
     await world.alice.clicks(thread, "Send as text")
 
     assert before == []
+    assert (shown, said) == ("I don't know `!make`.\n> !make tests\n[Help] [Send as text]", [])
     assert task.inputs == ["!make tests"]
 
 

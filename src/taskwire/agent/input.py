@@ -239,7 +239,10 @@ class AgentInput:
 
 
 def has_only_own_files(author: UserId | None, files: Sequence[FileRef]) -> bool:
-    """Return whether the author of a message has uploaded all of its files: then nobody else can edit one."""
+    """Return whether only the author of a message can change its files.
+
+    Another person may have uploaded one of them, or it may be a canvas, which several people can edit.
+    """
     return all(file.uploader_id == author for file in files)
 
 

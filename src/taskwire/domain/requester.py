@@ -53,9 +53,10 @@ class FileRef(SealedModel):
     mimetype: Readable = ""
     # The page on which people open the file.
     permalink: str = ""
-    # Whether its author can edit the file in Slack. The file then keeps its id.
+    # Whether people can edit the file in Slack. The file then keeps its id.
     is_editable: bool = False
-    # The id of the person who has uploaded the file, and can change it. Another person can share it too.
+    # The id of the person who has uploaded the file and alone can change it; empty if others can too, as with
+    # a canvas. Another person can share the file too.
     uploader_id: Readable = ""
 
 

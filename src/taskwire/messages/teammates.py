@@ -467,11 +467,10 @@ def files_not_shown(files: Sequence[str]) -> Refusal:
 
 
 def files_of_others(author: str, files: Sequence[str]) -> Refusal:
-    """Say that a message was not sent, because `author` shares `files` in it that others have uploaded."""
-    named, listed = escape_line(author, 60), _list_files(files)
-    are, it = ("are not files", "them") if len(files) > 1 else ("is not a file", "it")
+    """Say that a message was not sent, because `author` shares `files` in it that others can change."""
+    named, it = escape_line(author, 60), "them" if len(files) > 1 else "it"
     return (
-        f"Nothing was sent: {listed} {are} of {named}, so somebody else may have changed {it}.",
+        f"Nothing was sent: somebody other than {named} may have changed {_list_files(files)}.",
         f"Share {it} in a reply of your own.",
     )
 

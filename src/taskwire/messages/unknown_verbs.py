@@ -3,11 +3,11 @@
 In a thread, the question is about a reply that begins with `!`. Elsewhere, it is about a command.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from taskwire.domain.parsing.grammar import find_thread_verb, get_word
 from taskwire.domain.parsing.near_misses import NearMiss
-from taskwire.domain.text.message import Button, Message
+from taskwire.domain.text.message import Block, Button, Message
 from taskwire.domain.text.mrkdwn import quote_typed, to_visible_text
 from taskwire.messages.blocks import button, button_rows, escape_line, join_lines, quote_block, section
 from taskwire.messages.refusals import Refusal
@@ -46,14 +46,7 @@ def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Mes
     A similar verb becomes a button. If there is no button for the verb, the text names the verb.
     """
     word, *more = text.split() or ["!"]
-    link, _, job_id = value.partition(" ")
     verbs = dict.fromkeys(_get_verb(each) for each in nearest)
-    offered = [
-        button(Button.DO_VERB, _LABELS[verb], f"{link} {verb}:{job_id}")
-        | {"action_id": f"{Button.DO_VERB.value}.{number}"}
-        for number, verb in enumerate(verbs)
-        if verb in _LABELS
-    ]
     others = [f"`!{get_word(verb)}`" for verb in verbs if verb not in _LABELS]
     meant = f" Did you mean {' or '.join(others)}?" if others else ""
     shown = escape_line(word.replace("`", ""), 40)
@@ -63,9 +56,25 @@ def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Mes
         words = f"`{shown}` works like this: `{known.usage}`."
     else:
         words = f"`{shown}` takes no other words."
-    return question(
-        words, text if more else "", [*offered, button(Button.SEND_AS_IT_IS, "Send as text", value)]
-    )
+    return question(words, text if more else "", _offer_verbs(verbs, value))
+
+
+def ask_about_edited(nearest: Sequence[str], value: str, text: str) -> Message:
+    """Ask whether a reply is text, if its author has edited it after the bot had asked about its `!`."""
+    verbs = dict.fromkeys(_get_verb(each) for each in nearest)
+    return question("You edited this message. Is it text for the agent?", text, _offer_verbs(verbs, value))
+
+
+def _offer_verbs(verbs: Iterable[str], value: str) -> list[Block]:
+    """Return a button for each of the verbs that has one, and the button that sends the reply as text."""
+    link, _, job_id = value.partition(" ")
+    offered = [
+        button(Button.DO_VERB, _LABELS[verb], f"{link} {verb}:{job_id}")
+        | {"action_id": f"{Button.DO_VERB.value}.{number}"}
+        for number, verb in enumerate(verbs)
+        if verb in _LABELS
+    ]
+    return [*offered, button(Button.SEND_AS_IT_IS, "Send as text", value)]
 
 
 def taken_as_verb(verb: str) -> str:

@@ -11,15 +11,15 @@ import json
 from datetime import timedelta
 from typing import cast
 
-from taskwire.agent.input import AgentInput
+from taskwire.agent.input import AgentInput, is_meant_as_verb
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import Ts, microseconds, moment_of
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing import replies
-from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply, ReplyChanged
-from taskwire.domain.queueing.queues import input_score, no_agent_score, to_coder
+from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, AnswerInThread, Job, Reply, ReplyChanged
+from taskwire.domain.queueing.queues import input_score, no_agent_score, thread_answers, to_coder
 from taskwire.domain.queueing.retry_policies import ASKED_REPLY_SECONDS
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Block
@@ -186,7 +186,48 @@ class ReplyEdits:
                 settle_reply(link, old, "deleted", batch)
             return show_receipt(link.id, work.ts, "none", batch)
         new = await self._replace_text(old, work.new_input)
-        return self._deps.writes.keep_reply(Batch(), link.id, job_id, new)
+        if not self._is_asked_as_verb(old):
+            return self._deps.writes.keep_reply(Batch(), link.id, job_id, new)
+        is_for_author = old.only_author_decides or not self._may_others_decide(new)
+        new = new.model_copy(update={"only_author_decides": is_for_author})
+        batch = self._deps.writes.keep_reply(Batch(), link.id, job_id, new)
+        return self._ask_anew(link, job_id, old, new, batch)
+
+    def _is_asked_as_verb(self, old: Reply) -> bool:
+        """Return whether the bot asks about the reply because it began with `!`."""
+        return not (old.question or old.is_confirmed) and (
+            old.only_author_decides or is_meant_as_verb(self._deps, old)
+        )
+
+    def _may_others_decide(self, new: Reply) -> bool:
+        """Return whether others than the author may say what the edited reply is.
+
+        They may for several words after `!` that are no verb, as for a new reply.
+        """
+        blocks = cast("list[Block]", json.loads(new.blocks)) if new.blocks else []
+        read = replies.classify(new.text, self._deps.bot.bot_user_id, new.person, blocks)
+        return isinstance(read, replies.NotAVerb) and not replies.is_slip(read.text)
+
+    def _ask_anew(self, link: Link, job_id: str, old: Reply, new: Reply, batch: Batch) -> Batch:
+        """Append the job that shows the new words in the question, or asks only the author. Return the batch.
+
+        If only the author is asked from now on, the question that everybody sees is settled.
+        """
+        if new.only_author_decides and not old.only_author_decides:
+            settle_reply(link, old, "edited", batch)
+        requester = Requester(
+            person=new.person,
+            channel=link.record.channel,
+            at=new.ts,
+            thread_ts=link.record.thread_ts,
+            surface="reply",
+            is_out_of_place=new.is_out_of_place,
+            barred=new.barred,
+        )
+        text = self._agent_input.get_plain(new)
+        work = AnswerInThread(requester=requester, question="not_a_verb", text=text, job=job_id)
+        # If the job runs already, it may have read the words of an earlier edit, so it runs once more.
+        return batch.redo(thread_answers(link.id, new.person), Job(id=f"asked_anew:{new.ts}", work=work))
 
     async def _replace_text(self, old: Reply, now: Reply) -> Reply:
         """Return the old reply with the new text. If it is admitted, its names and files are fixed."""

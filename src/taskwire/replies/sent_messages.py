@@ -127,14 +127,15 @@ class MessageSender:
         """Raise UserError if a file would reach the agent as the words of a person who cannot answer for it.
 
         Its uploader can have changed the file since the message's author shared it. Of an app's message, it
-        is not known who has uploaded a file for it, so only the sender's own files are refused.
+        is not known who has uploaded a file for it, so only files that the sender can change are refused.
         """
         author = message.person
         foreign = [
             file.name
             for file in message.files
             # A file that Slack no longer stores has no URL, and brings no words.
-            if file.url and (file.uploader_id == sender if author is None else file.uploader_id != author)
+            if file.url
+            and (file.uploader_id in ("", sender) if author is None else file.uploader_id != author)
         ]
         if foreign:
             name = await self._get_author_name(message)

@@ -15,6 +15,8 @@ from taskwire.domain.requester import FileRef
 _USER = re.compile(r"[UW][A-Za-z0-9_-]{1,40}")
 # A number of a button or a choice has at most this many digits. Python raises ValueError for thousands.
 LONGEST_NUMBER = 9
+# A file with another `mode` may be one that several people can edit, such as a canvas.
+_CHANGED_BY_UPLOADER = ("hosted", "snippet")
 _NOTHING: Mapping[str, object] = {}
 
 
@@ -103,6 +105,7 @@ def read_files(message: object) -> tuple[FileRef, ...]:
 
 
 def _make_file(row: Mapping[str, object]) -> FileRef:
+    mode = read_text(row, "mode")
     return FileRef(
         id=read_text(row, "id"),
         name=read_text(row, "name") or read_text(row, "title"),
@@ -110,8 +113,8 @@ def _make_file(row: Mapping[str, object]) -> FileRef:
         size=read_int(row, "size"),
         mimetype=read_text(row, "mimetype"),
         permalink=read_text(row, "permalink"),
-        is_editable=any([read_flag(row, "editable"), read_text(row, "mode") == "snippet"]),
-        uploader_id=read_user(row, "user") or "",
+        is_editable=any([read_flag(row, "editable"), mode != "hosted"]),
+        uploader_id=(read_user(row, "user") or "") if mode in _CHANGED_BY_UPLOADER else "",
     )
 
 

@@ -4,8 +4,7 @@ An answer is shown to the person who asked. That person may then show the answer
 goes to the person's direct messages.
 
 If a person has to decide something about a message, for example because its verb is unknown, the bot asks
-everybody in the thread, if the message's author may steer the task. There is one exception: if the message is
-a single word after `!` that is no verb, only its author is asked.
+everybody in the thread, if the message's author may steer the task. `asked_words` has the exceptions.
 """
 
 import contextlib
@@ -21,14 +20,12 @@ from taskwire.coder.models import TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import NoPlace, OutcomeUnknown, OutsideError, TryLater, UserError
-from taskwire.domain.ids import Ts, UserId, microseconds
+from taskwire.domain.ids import UserId, microseconds
 from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing.naming import digest
-from taskwire.domain.parsing.replies import is_slip
 from taskwire.domain.queueing.jobs import (
     CHANGE_REFUSED,
-    REPLY_ID_PREFIX,
     REPLY_REFUSED,
     VERB_REFUSED,
     AnswerInThread,
@@ -41,9 +38,7 @@ from taskwire.domain.queueing.retry_policies import THREAD_QUESTION
 from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import answers, cards, help_texts, inputs, logs, refusals
-from taskwire.messages.inputs import ClosingReason
 from taskwire.messages.missing_rights import RefusedAct
-from taskwire.messages.unknown_verbs import ask_about_unknown_verb, too_many_unknown
 from taskwire.notices.closed_threads import wait_for_new_card
 from taskwire.outbox import questions
 from taskwire.outbox.coder_health import is_coder_away
@@ -59,10 +54,9 @@ from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
 from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRateLimited
 from taskwire.slack.metadata import Metadata
-from taskwire.state.link_writes import KEPT_REPLY_TTL_MS
+from taskwire.tasks.asked_words import AskedWords
 from taskwire.tasks.last_known import LastKnown
 from taskwire.telemetry import logger
-from taskwire.waiting_replies.undelivered import list_undelivered
 
 # These answers are for everybody: questions about a message, and answers with a button. The value is the act
 # that the message's author must be allowed to do.
@@ -71,8 +65,6 @@ FOR_EVERYBODY = (*WITH_BUTTON, "rejection")
 # These answers are private. The requester may show them to everybody.
 FOR_REQUESTER_FIRST = ("status", "logs")
 SHOWABLE_MS = 1_800_000
-# How many messages of one person that begin with `!` and are no verbs are stored for a thread, in a week.
-MOST_ASKED_WORDS = 20
 
 _log = logger("taskwire.tasks.thread_queries")
 
@@ -94,6 +86,7 @@ class ThreadQueries:
         self._people = people
         self._last_known = LastKnown(deps, people)
         self._shares = Shares(deps, people)
+        self._asked_words = AskedWords(deps)
 
     def handlers(self) -> tuple[Handler, ...]:
         """Return the handlers: which method runs each kind of job."""
@@ -117,15 +110,15 @@ class ThreadQueries:
                 raise
             except (CoderError, TryLater, OutcomeUnknown) as error:
                 return await self._answer_without_coder(link, work, context, error)
-            if await self._find_settlement(link, work) is not None:
-                return self._end_question(link, work, context)
+            if work.question == "not_a_verb" and await self._asked_words.find_settlement(link, work):
+                return self._asked_words.end(link, work, context)
         if work.question == "rejection" and not await self._must_tell_too_many(link, work, batch):
             return done(batch)
         made = await self._make_answer(link, work, context)
         if isinstance(made, Outcome):
             return made
         message, is_answer = made
-        if not _is_for_everybody(work) or link.end_reason is not None:
+        if link.end_reason is not None or not await self._is_for_everybody(link, work):
             return self._answer_privately(link, work, context, (message, batch), is_answer=is_answer)
         return await self._post_for_everybody(link, work, context, (message, batch), is_answer=is_answer)
 
@@ -140,6 +133,11 @@ class ThreadQueries:
     ) -> Outcome:
         """Post the answer for everybody. If the answer is a question, record where it was posted."""
         message, batch = answer
+        is_about_words = is_answer and work.question == "not_a_verb"
+        is_new_try = is_about_words and not context.is_outcome_unknown
+        if is_new_try and await self._asked_words.replace_open(link, work, message, batch):
+            await self._asked_words.settle_if_over(link, work, batch)
+            return done(batch)
         meta = Metadata(id=f"{link.id}:{context.job.id}", kind="answer", task_id=link.record.task_id)
         record = link.record
         try:
@@ -153,8 +151,8 @@ class ThreadQueries:
         if is_answer and work.question in WITH_BUTTON:
             place = PostedQuestion(ts=ts, message_id=meta.id, kind=meta.kind, message=message)
             await questions.record_posted(self._deps, link, work.job or work.question, place, batch)
-            if why := await self._find_settlement(link, work):
-                questions.settle(link, work.job, inputs.question_closed(why), batch, is_last=why != "decided")
+            if is_about_words:
+                await self._asked_words.settle_if_over(link, work, batch)
         return done(batch)
 
     async def _require_rights(self, link: Link, work: AnswerInThread) -> None:
@@ -173,28 +171,12 @@ class ThreadQueries:
         """
         try:
             await self._require_rights(link, work)
-            return await self._count_words(link, work, context)
+            is_about_words = work.question == "not_a_verb"
+            return await self._asked_words.count(link, work, context) if is_about_words else Batch()
         except UserError:
             if work.question == "not_a_verb":
                 await self._deps.queues.write(self._deps.writes.forget_reply(Batch(), link.id, work.job))
             raise
-
-    async def _count_words(self, link: Link, work: AnswerInThread, context: JobContext) -> Batch:
-        """Return a batch that counts a message that begins with `!` and is no verb.
-
-        The message is stored, so that a button can send it as text. Raise UserError if too many messages of
-        this person are stored. Raises RedisError.
-        """
-        batch, counted = Batch(), ("asked_words", link.id, work.requester.person)
-        if work.question != "not_a_verb":
-            return batch
-        others = {*await self._deps.notes.list_counted(*counted)} - {work.job}
-        if len(others) >= MOST_ASKED_WORDS:
-            raise UserError(*too_many_unknown())
-        ttl_ms = KEPT_REPLY_TTL_MS
-        return self._deps.notes.count_in(
-            batch, work.job, context.now_ms, MOST_ASKED_WORDS, *counted, ttl_ms=ttl_ms
-        )
 
     async def _answer_without_coder(
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
@@ -233,29 +215,11 @@ class ThreadQueries:
         private = ((work.requester, make_waiting_message(work, link, error)),) if tries == 1 else ()
         return replace(done(batch, *private), trouble="failing")
 
-    async def _find_settlement(self, link: Link, work: AnswerInThread) -> ClosingReason | None:
-        """Return why a question about a message is settled; None if the question is still open."""
-        if (
-            work.question != "not_a_verb"
-            or await self._deps.notes.find_signed("reply", link.id, work.job) is not None
-        ):
-            return None
-        ts = Ts(work.job.removeprefix(REPLY_ID_PREFIX))
-        is_sent = await self._deps.links.find_delivered(link.id, ts) is not None
-        if is_sent or any(job.id == work.job for job, _ in await list_undelivered(self._deps.links, link.id)):
-            return "decided"
-        return "deleted"
-
-    def _end_question(self, link: Link, work: AnswerInThread, context: JobContext) -> Outcome:
-        """End a question about a message that is no longer stored.
-
-        If the message's author deleted the message, say nothing. If the message has expired, tell the thread
-        that it was not sent.
-        """
-        if context.now_ms - microseconds(work.requester.at) // 1000 < KEPT_REPLY_TTL_MS:
-            return done()
-        message = inputs.question_expired(work.text, is_outcome_unknown=False)
-        return done(say(link.id, f"expired:{context.job.id}", message, is_call=True))
+    async def _is_for_everybody(self, link: Link, work: AnswerInThread) -> bool:
+        """Return whether everybody in the thread sees the answer."""
+        if work.question == "not_a_verb" and await self._asked_words.is_for_author(link, work):
+            return False
+        return work.question in FOR_EVERYBODY
 
     def _answer_privately(
         self,
@@ -357,7 +321,7 @@ class ThreadQueries:
                     else inputs.too_many_replies()
                 )
             case _:
-                return ask_about_unknown_verb(work.words, f"{link.id} {work.job}", work.text)
+                return await self._asked_words.make_question(link, work)
 
     async def _make_status(self, link: Link, work: AnswerInThread, context: JobContext) -> Message:
         if link.record.task_id is not None:
@@ -412,15 +376,6 @@ class ThreadQueries:
             answer=logs.log_sent(link.title, log.snapshot_at, is_snapshot=log.is_snapshot),
         )
         return done(Batch().append(to_thread(link.id), Job(id=f"file:{context.job.id}", work=share)))
-
-
-def _is_for_everybody(work: AnswerInThread) -> bool:
-    """Return whether everybody in the thread sees the answer.
-
-    If a reply is a single word after `!` that is no verb, only its author sees the question about it.
-    """
-    is_for_author = work.question == "not_a_verb" and is_slip(work.text)
-    return work.question in FOR_EVERYBODY and not (is_for_author and work.requester.surface == "reply")
 
 
 def _make_limit_answer(refused: str) -> Message:

@@ -16,6 +16,10 @@ _SNIPPETS = {
 }
 
 
+# The type of a canvas, which several people can edit.
+CANVAS = "application/vnd.slack-docs"
+
+
 @dataclass(frozen=True)
 class Attachment:
     """A file that a person attaches to a message.
@@ -61,6 +65,8 @@ class SharedFile:
         answer |= {"title": self.title or self.name, "mimetype": self.mimetype, "filetype": self.filetype}
         answer |= {"pretty_type": self.filetype, "user": self.user, "size": self.size, "editable": is_snippet}
         answer |= {"mode": "snippet" if is_snippet else "hosted", "is_external": False, "is_public": False}
+        if self.mimetype == CANVAS:
+            answer |= {"filetype": "quip", "pretty_type": "Canvas", "mode": "quip", "editable": True}
         answer |= {"url_private": private, "url_private_download": f"{private}?download=1"}
         answer |= {"permalink": f"https://{domain}.slack.com/files/{self.user}/{self.id}/{self.name}"}
         return answer | {"file_access": "visible"}
