@@ -154,7 +154,7 @@ class Promises:
         if self.is_kept_to(answered.press) and find_button(message, answered.button) is not None:
             wrongs["untrue"].append(f"still asked: {str(message['text'])[:80]!r} at {answered.place}")
         if answered.choice:
-            words, count = f"says: {answered.choice}", inputs[answered.choice]
+            words, count = f"chose: {answered.choice}", inputs[answered.choice]
             is_told = any(said.place == answered.place and words in said.text for said in ledger.said)
             if count != is_told:
                 what = f"{answered.choice!r} of {answered.prompt!r}: there {count} times, told: {is_told}"
