@@ -113,7 +113,7 @@ async def test_a_reply_that_waits_for_a_lost_account_does_not_hold_up_its_new_pe
         "Coder refuses my token for your ",
         "Coder refused my token for you, ",
     ]
-    thread.new_messages()
+    world.alice.hears(), thread.new_messages()
 
 
 async def a_suspension_that_is_over(world: World) -> tuple[Thread, SandboxTask, Person]:

@@ -81,10 +81,10 @@ async def test_shares_end_when_another_person_connects_the_account(world: World,
     await world.passes(seconds=30)
     await world.polls()
 
-    assert [each.splitlines()[0] for each in told] == [
-        f"Carol no longer lets you steer {TITLE}. "
-        "If you write in its thread, you can ask Carol to pass your reply on."
-    ]
+    by_carol = f"Carol no longer lets you steer {TITLE}. "
+    by_carol += "If you write in its thread, you can ask Carol to pass your reply on."
+    by_bob = f"Bob no longer lets you steer {TITLE}."
+    assert [each.splitlines()[0] for each in told] == [by_bob if accounts == "both" else by_carol]
     assert task.inputs == ["go on"]
     assert task.status == "active"
     refused = "The agent did not get your reply: you can't steer this task.\n[Ask Carol to pass it on]"
@@ -93,6 +93,7 @@ async def test_shares_end_when_another_person_connects_the_account(world: World,
     assert carol.reads()[-1].startswith("Only you and Taskwire administrators can steer")
     assert "Owner: Carol" in thread.card()
     assert thread.new_messages()[0].startswith(f"<@{carol.id}> Which branch?")
+    assert carol.hears()[0].startswith(f"{TITLE} is your task now.")
 
 
 @pytest.mark.parametrize("by", ["a person", "a group"])
@@ -321,8 +322,8 @@ async def test_a_suspended_owner_lets_nobody_steer(
 
 
 async def test_a_deleted_coder_user_gives_its_task_to_nobody(world: World) -> None:
-    """Bob's Coder user is deleted in Coder, and Bob disconnects it (`both`). His task stays his, and no job
-    is given up."""
+    """Bob's Coder user is deleted in Coder, and Bob disconnects it (`both`). His task is nobody's in Slack,
+    and no job is given up."""
     thread, _ = await bob_has_a_task(world, "both")
     del world.coder.world.users[world.coder.user("cc").id]
     for key in [key for key, token in world.coder.world.tokens.items() if token.user.username == "cc"]:
@@ -332,6 +333,6 @@ async def test_a_deleted_coder_user_gives_its_task_to_nobody(world: World) -> No
     await world.bob.types("/task disconnect")
     await world.passes(seconds=30)
 
-    assert "Owner: Bob" in thread.card()
+    assert "Owner: cc" in thread.card()
     assert await world.dead_letters() == []
     world.bob.reads(), world.bob.hears(), thread.new_messages()

@@ -85,6 +85,7 @@ async def test_a_revoked_token_reads_and_changes_nothing(both: World) -> None:
     assert "You have no tasks" in after[0]
     assert after[1:] == [NO_SUCH_TASK] * 7
     assert thread.card().startswith("Needs you: Fix the login. Owner: Alice.")
+    mallory.hears(), both.alice.hears()
     assert (both.task("fix-the-login").status, both.cards()) == ("active", [])
     thread.new_messages()
 
@@ -102,7 +103,7 @@ async def test_a_revoked_token_opens_no_dialog(both: World) -> None:
         opened.append(mallory.dialog().splitlines()[0])
 
     assert opened == ["[Connect Coder]"] * 3
-    thread.new_messages()
+    mallory.hears(), both.alice.hears(), thread.new_messages()
 
 
 async def test_a_reply_with_a_revoked_token_holds_up_nobody(both: World) -> None:
@@ -121,7 +122,7 @@ async def test_a_reply_with_a_revoked_token_holds_up_nobody(both: World) -> None
         "find your account by your Slack e-mail address again."
     ]
     assert task.inputs == ["add a test"]
-    thread.new_messages()
+    mallory.hears(), both.alice.hears(), thread.new_messages()
 
 
 async def test_who_gave_a_task_its_thread_with_a_stolen_token_does_not_hold_up_its_owner(both: World) -> None:
@@ -149,7 +150,7 @@ async def test_who_gave_a_task_its_thread_with_a_stolen_token_does_not_hold_up_i
     ]
     assert [each.endswith("add a test") for each in task.inputs] == [True]
     assert "[Get a token] [Paste the token]" in mallory.hears()[0]
-    thread.new_messages()
+    both.alice.hears(), thread.new_messages()
 
 
 async def test_an_administrator_needs_no_valid_token(both: World) -> None:
@@ -240,4 +241,4 @@ async def test_while_coder_is_away_a_revoked_token_still_counts_for_nothing(both
     await mallory.types("/task disconnect")
     await both.passes(MINUTES_SECONDS, amid_jobs=True)
     mallory.reads()
-    thread.new_messages()
+    both.alice.hears(), thread.new_messages()

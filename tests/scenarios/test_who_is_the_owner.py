@@ -75,11 +75,9 @@ async def test_a_former_owner_holds_up_no_replies_of_the_owner(world: World) -> 
 
 
 async def test_a_former_owner_does_not_speak_as_the_owner(world: World) -> None:
-    """Bob's Coder account passes to Carol, and the channel lets everybody steer (`both`). The agent gets
-    Bob's reply with his name, and Carol's as its owner's."""
+    """Bob's Coder account passes to Carol, who shares its task with Bob (`both`). The agent gets Bob's reply
+    with his name, and Carol's as its owner's."""
     await world.restarts(accounts="both")
-    await world.alice.types("/task settings")
-    await world.alice.saves(steerers="Everybody in this channel")
     world.coder.add_user("cc", email="cc@example.com")
     carol = world.person("carol", in_coder=False)
     await world.slack.join(carol.id, "general")
@@ -92,6 +90,7 @@ async def test_a_former_owner_does_not_speak_as_the_owner(world: World) -> None:
     await world.forgets()
     await carol.types("/task connect")
     await pastes(world, carol, world.coder.add_token("cc"))
+    await carol.replies(thread, f"!share <@{world.bob.id}>")
 
     await world.bob.replies(thread, "delete the production database")
     await carol.replies(thread, "what are you doing?")

@@ -223,8 +223,8 @@ async def test_administrators_see_and_steer_all(world: World, listed: str) -> No
 
 
 async def test_an_administrator_attaches_for_its_owner(world: World) -> None:
-    """An administrator attaches another person's task. The owner stays the same: notices mention the owner,
-    and the owner may reply."""
+    """An administrator attaches another person's task. The owner stays the same, and is told: notices mention
+    the owner, and the owner may reply."""
     dora = world.person("dora")
     await world.restarts(admins=(dora.id,))
     world.slack.workspace.channel("general").members.append(dora.id)
@@ -241,6 +241,10 @@ async def test_an_administrator_attaches_for_its_owner(world: World) -> None:
     await world.passes(seconds=5)
     await world.alice.replies(thread, "use main")
     assert task.inputs == ["use main"]
+    general = world.slack.workspace.channel("general").id
+    assert world.alice.hears() == [
+        f"Dora gave *Fix it* a thread in <#{general}>. `/task detach loose` ends that thread.\n[Open thread]"
+    ]
 
 
 async def test_a_person_who_leaves_the_administrators_is_refused_at_once(world: World) -> None:

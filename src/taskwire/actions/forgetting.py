@@ -69,12 +69,12 @@ class PersonForgetter:
     def _remove_from(self, link: Link, person: UserId, batch: Batch) -> None:
         """Remove the person from another person's task: they neither watch nor steer it any more.
 
-        An administrator may have attached it. Then it counts as attached by its owner.
+        An administrator may have attached it. It does not count as attached by its owner then: the owner has
+        not agreed that everybody in the channel steers it.
         """
         writes, record = self._deps.writes, link.record
         if person == record.requested_by:
-            requester = record.owner_slack or UserId("")
-            record = record.model_copy(update={"requested_by": requester})
+            record = record.model_copy(update={"requested_by": UserId("")})
             (writes.write_record if link.end_reason is None else writes.write_ended_record)(batch, record)
         if person in link.watchers:
             writes.set_people(batch, link.id, "watchers", [each for each in link.watchers if each != person])

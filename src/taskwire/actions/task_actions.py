@@ -50,18 +50,16 @@ from taskwire.messages import answers, inputs, live, refusals, teammates
 from taskwire.notices.follow import is_followed, start_following, stop_following
 from taskwire.notices.who_is_called import find_present_quiet_period
 from taskwire.outbox import questions
-from taskwire.outbox.enqueue import draw, reset_menu, say
+from taskwire.outbox.enqueue import draw, reset_menu
+from taskwire.outbox.owner_messages import note_unmute, tell_owner_of_mute
 from taskwire.outbox.request_retries import retry_for_person
-from taskwire.outbox.share_messages import note_unmute, tell_of_shares, tell_owner_of_mute
+from taskwire.outbox.share_messages import tell_of_shares
 from taskwire.people.permissions import People
 from taskwire.people.shares import Shares
 from taskwire.queue.batch import Batch
-from taskwire.state.retention import DETACHED_LINK
+from taskwire.waiting_replies.detach import detach, return_waiting_replies
 from taskwire.waiting_replies.quoted import post_quotation, queue_reply
-from taskwire.waiting_replies.undelivered import list_undelivered, return_replies
 
-# The id of the message that says that the thread was detached begins with this prefix.
-DETACHED_ID_PREFIX = "detached:"
 # A notice mentions at most this many people besides the owner.
 MOST_WATCHERS = 20
 # How many new prompts of a task are stored for the button *Stop and edit*.
@@ -283,7 +281,8 @@ class TaskActions:
         if link.record.thread_ts is None:
             return done(None, (work.requester, answers.task_deleted(link)))
         # The notice that the task is gone settles the thread's questions.
-        batch = await self._return_replies(link, work, Batch())
+        batch, at = Batch(), work.requester.at
+        await return_waiting_replies(self._deps, self._agent_input, link, at, batch)
         gone = Vanished(person=work.requester.person)
         batch.append(to_thread(link.id), Job(id=f"deleted:{context.job.id}", work=ApplyEvent(event=gone)))
         return done(batch, *answer_elsewhere(work, link, answers.task_deleted(link)))
@@ -293,31 +292,15 @@ class TaskActions:
         return me.id == link.record.owner_id or await sees_every_task(context.coder, me)
 
     async def _detach(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        batch = await questions.settle_all(self._deps, link, Batch())
-        await self._return_replies(link, work, batch)
-        if not link.closed_error:
-            job_id, message = f"{DETACHED_ID_PREFIX}{context.job.id}", answers.thread_detached(link)
-            say(link.id, job_id, message, batch, question_id=questions.ATTACH)
-        self._deps.writes.end(batch, link.record, "detached")
-        # The task may get another thread. Then the card of this thread links to the new thread.
-        kept_ms = self._deps.writes.kept.ended_ms
-        self._deps.notes.keep_in(batch, link.id, DETACHED_LINK, str(link.record.task_id), ttl_ms=kept_ms)
-        draw(link.id, batch)
+        batch, message = Batch(), answers.thread_detached(link)
+        name = (self._deps, self._agent_input, link, context.job.id)
+        await detach(*name, message, batch, question_id=questions.ATTACH)
         if work.is_move:
             again = ActRequested(requester=work.requester, verb="attach", name=str(link.record.task_id))
             return done(
                 batch.append(intake(work.requester.person), Job(id=f"attach:{context.job.id}", work=again))
             )
         return done(batch, *answer_elsewhere(work, link, answers.task_detached(link)))
-
-    async def _return_replies(self, link: Link, work: Act, batch: Batch) -> Batch:
-        """Remove the waiting and held replies, and post their texts in the thread. Return the batch."""
-        waiting = await list_undelivered(self._deps.links, link.id)
-        self._deps.writes.drop_held(batch, link.id)
-        for job, _ in waiting:
-            batch.drop(to_coder(link.id), job.id)
-        replies = [reply for _, reply in waiting]
-        return await return_replies(self._agent_input, link, work.requester.at, replies, batch)
 
     async def _mute(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Stop notifying people about the task, or notify them again. The owner is told who stopped it."""

@@ -6,6 +6,7 @@ from pydantic import ConfigDict
 
 from taskwire.domain.ids import Ts, UserId, microseconds
 from taskwire.domain.lifecycle.link_state import ReducerSettings
+from taskwire.domain.lifecycle.links import LinkRecord
 from taskwire.domain.sealed_model import Readable, SealedModel
 
 
@@ -26,7 +27,8 @@ class ChannelSettings(SealedModel):
     # Which replies are input in the threads of new tasks.
     replies: Literal["all", "mentions"] = "all"
     # Who may steer a task whose thread is in the channel: its owner and the people with whom the owner shares
-    # it, or everybody in the channel. Nobody but the owner may delete, detach or share the task.
+    # it, or everybody in the channel. Nobody but the owner may delete, detach or share the task. Everybody in
+    # the channel may steer only in a thread for which its present owner has asked.
     steerers: Literal["owner", "channel"] = "owner"
     # The time since when everybody in the channel may steer. This is true only of links that were made after
     # that time: the owner of an older link has not agreed to it.
@@ -41,11 +43,11 @@ class ChannelSettings(SealedModel):
     # The id of the person or user group that is reminded after the owner of a task.
     fallback: Readable = ""
 
-    def lets_everybody_steer(self, link_made_at: Ts) -> bool:
-        """Return whether everybody in the channel may steer the task of a link that was made at this time."""
+    def lets_everybody_steer(self, record: LinkRecord) -> bool:
+        """Return whether everybody in the channel may steer the task of this link."""
         since = self.steerers_since
-        is_newer = since is None or microseconds(link_made_at) >= microseconds(since)
-        return self.steerers == "channel" and is_newer
+        is_newer = since is None or microseconds(record.made_at) >= microseconds(since)
+        return self.steerers == "channel" and is_newer and record.is_requested_by_owner
 
     def replacing(self, before: "ChannelSettings", at: Ts) -> "ChannelSettings":
         """Return these settings as they are to be saved at the time `at`. `before` are the present settings.

@@ -1,13 +1,11 @@
-"""Direct messages about a share that begins or ends, and about what others do to an owner's task.
+"""Direct messages about a share that begins or ends.
 
 Most functions return one message, and their docstrings tell what the message says.
 """
 
-from datetime import datetime
-
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.text.message import Message
-from taskwire.messages.blocks import escape_line, format_moment, section
+from taskwire.messages.blocks import escape_line, section
 from taskwire.messages.cards import get_owner_name
 from taskwire.messages.shapes import bold_title, statement
 
@@ -33,11 +31,12 @@ def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool, is_aski
 def may_steer_no_longer(link: Link, by_name: str, *, is_readable: bool) -> Message:
     """Tell a person that `by_name` has ended their share of the task.
 
-    `is_readable` is true if the person can read the task's thread. They can still write there.
+    `is_readable` is true if the person can read the task's thread. They can still write there, and ask its
+    owner to pass a reply on, if the owner is known in Slack.
     """
     shown, owner = escape_line(by_name, 60) or "Somebody", escape_line(get_owner_name(link), 60)
     words = f"{shown} no longer lets you steer {bold_title(link)}."
-    if is_readable:
+    if is_readable and link.record.owner_slack is not None:
         write = "mention me" if link.is_mention_only else "write"
         words += f" If you {write} in its thread, you can ask {owner or 'its owner'} to pass your reply on."
     return statement(words)
@@ -49,26 +48,3 @@ def add_last_of_shares(message: Message, sharer: str) -> Message:
     words = f"For a while, I send you no more messages about what {shown} shares. `/task list` shows it."
     text = f"{message.text} {words}"
     return Message(text=text, blocks=(*message.blocks, section("last", words)))
-
-
-def muted_by(link: Link, by_name: str, at: datetime) -> Message:
-    """Tell the owner that `by_name` muted the task at a time, what that means, and how to undo it.
-
-    The task may be muted no longer when the owner reads this.
-    """
-    who, undo = escape_line(by_name, 60) or "Somebody", escape_line(link.record.name or "NAME", 40)
-    return statement(
-        f"{who} muted {bold_title(link)} ({format_moment(at)}). I call nobody about a muted task; "
-        f"`/task unmute {undo}` ends that."
-    )
-
-
-def shared_by(link: Link, by_name: str, shared_with: str) -> Message:
-    """Tell the owner that `by_name`, an administrator, lets others steer the task, and how to end that.
-
-    `shared_with` names the others, as mrkdwn.
-    """
-    who, end = escape_line(by_name, 60) or "Somebody", escape_line(link.record.name or "NAME", 40)
-    return statement(
-        f"{who} lets {shared_with} steer {bold_title(link)}. `/task unshare {end} @who` ends that."
-    )

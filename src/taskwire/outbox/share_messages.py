@@ -1,4 +1,4 @@
-"""Tells people, by direct message, that their share of a task begins or ends, or that their task was muted.
+"""Tells people, by direct message, that their share of a task begins or ends.
 
 Members of a user group are not told. Nothing is told twice, and what one person's shares tell another
 person is limited: a person may begin and end shares of many tasks again and again.
@@ -11,22 +11,21 @@ from functools import partial
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS, HOUR_MS
 from taskwire.domain.errors import OutsideError
-from taskwire.domain.ids import LinkId, UserId, moment_of
+from taskwire.domain.ids import LinkId, UserId
 from taskwire.domain.lifecycle.links import Link, is_group
 from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.queueing.jobs import Job
-from taskwire.domain.queueing.person_jobs import CallPerson, TellOfShare
+from taskwire.domain.queueing.person_jobs import TellOfShare
 from taskwire.domain.queueing.queues import share_message_score
 from taskwire.domain.requester import Requester
-from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
-from taskwire.messages import shared_tasks, teammates
+from taskwire.messages import shared_tasks
 from taskwire.outbox.direct_delivery import post_directly
-from taskwire.outbox.direct_messages import direct_messages, tell_person
+from taskwire.outbox.direct_messages import direct_messages
 from taskwire.outbox.home_requests import refresh_home_if_kept
+from taskwire.outbox.owner_messages import can_read, tell_owner_of_shares
 from taskwire.outbox.posting import find_other_post, was_posted
 from taskwire.outbox.readers import may_read
-from taskwire.outbox.tell_once import forget_told, record_unless_told
 from taskwire.people.permissions import People
 from taskwire.people.shares import NAMED_TTL_MS, list_still_let_in
 from taskwire.queue.batch import Batch
@@ -66,7 +65,7 @@ async def tell_of_shares(
     Also publish the Home tabs of all these people.
     """
     sharer, is_asking = requester.person, link.state.open_phase is Phase.NEEDS_YOU
-    await _tell_owner_of_shares(people, requester, link, set(shares) - set(link.shares), batch)
+    await tell_owner_of_shares(people, requester, link, set(shares) - set(link.shares), batch)
     name = await people.find_name(sharer)
     people_changed = sorted(UserId(each) for each in set(shares) ^ set(link.shares) if not is_group(each))
     kept = await list_still_let_in(
@@ -183,66 +182,6 @@ def _word_of(*, is_begin: bool) -> str:
     return "begun" if is_begin else "none"
 
 
-async def tell_owner_of_mute(
-    deps: Dependencies, people: People, requester: Requester, link: Link, batch: Batch
-) -> None:
-    """Tell the owner that another person mutes the task. From then on, the task's notices notify nobody.
-
-    Do not tell an owner whom notices never notify, or whose task is muted already. However often others mute
-    and unmute the task, tell the owner once an hour.
-    """
-    owner = link.record.owner_slack
-    if owner is None or owner == requester.person or link.is_muted:
-        return
-    settings = await deps.person_settings.get(owner)
-    if settings.calls == "nothing":
-        return
-    if not await record_unless_told(deps, batch, "muted", link.id, owner, ttl_ms=HOUR_MS):
-        return
-    at = moment_of(requester.at)
-    message = shared_tasks.muted_by(link, await people.find_name(requester.person), at)
-    await _tell_owner(people, owner, link, f"muted:{link.id}:{requester.at}", message, batch)
-
-
-async def _tell_owner_of_shares(
-    people: People, requester: Requester, link: Link, begun: Collection[str], batch: Batch
-) -> None:
-    """Tell the owner if another person, an administrator, has begun these shares of their task."""
-    owner = link.record.owner_slack
-    if owner is None or owner == requester.person or not begun:
-        return
-    names = [await people.find_name(UserId(each)) for each in sorted(begun) if not is_group(each)]
-    shared_with = teammates.list_people(names, sorted(filter(is_group, begun)), is_for_all=True)
-    message = shared_tasks.shared_by(link, await people.find_name(requester.person), shared_with)
-    await _tell_owner(people, owner, link, f"shared:{link.id}:{requester.at}", message, batch)
-
-
-async def _tell_owner(
-    people: People, owner: UserId, link: Link, job_id: str, message: Message, batch: Batch
-) -> None:
-    """Tell the owner what another person did. The message leads to the thread, if the owner can read it."""
-    thread = link.record.thread
-    if thread is None or not await _can_read(people, owner, link):
-        tell_person(owner, job_id, message, batch, about=link.id)
-        return
-    work = CallPerson(
-        person=owner,
-        channel=thread.channel,
-        ts=thread.ts,
-        task_id=link.record.task_id,
-        message=message,
-        about=link.id,
-        message_kind="answer",
-    )
-    batch.append(direct_messages(owner), Job(id=job_id, work=work))
-
-
-def note_unmute(deps: Dependencies, requester: Requester, link: Link, batch: Batch) -> None:
-    """Record that the owner unmuted the task. So the owner is told if another person mutes it again."""
-    if link.record.is_owned_by(requester.person):
-        forget_told(deps, batch, "muted", link.id, requester.person)
-
-
 async def _can_new_reader_read(
     deps: Dependencies, people: People, requester: Requester, person: UserId, link: Link
 ) -> bool:
@@ -255,11 +194,6 @@ async def _can_new_reader_read(
     known = await deps.notes.find(*name)
     if known is None:
         with with_least_priority(Priority.BACKFILL):
-            known = "1" if await _can_read(people, person, link) else "0"
+            known = "1" if await can_read(people, person, link) else "0"
     await deps.notes.keep(known, *name, ttl_ms=NAMED_TTL_MS)
     return known == "1"
-
-
-async def _can_read(people: People, person: UserId, link: Link) -> bool:
-    thread = link.record.thread
-    return thread is not None and await people.directory.can_see(person, thread.channel)

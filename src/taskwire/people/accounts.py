@@ -16,7 +16,7 @@ job waits.
 from collections.abc import Awaitable, Callable, Sequence
 
 from taskwire.coder.client import CoderClient
-from taskwire.coder.errors import NotFound, PersonTokenRefused
+from taskwire.coder.errors import CoderError, NotFound, PersonTokenRefused
 from taskwire.coder.rights import sees_everything
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
@@ -185,6 +185,31 @@ class Accounts:
         if not self.has_service or not user_id:
             return False
         return await self._find_by_address(user_id) not in (None, person)
+
+    async def owns_still(self, person: UserId, user_id: str, *, is_refused: bool) -> bool:
+        """Return whether a task's stored owner counts as its owner, while their account is not known.
+
+        `is_refused` is whether Coder has just refused the person's own token. Where people can connect
+        accounts and there is a service account, the person must have connected the task's Coder user with a
+        token that Coder accepts, or must have its e-mail address. If Coder does not say whose address it is,
+        the stored owner counts, unless their token is refused.
+        """
+        holder = await self.find_holder(user_id)
+        account = await self.find(holder)
+        is_held = account is not None and not account.is_refused
+        if is_held and holder != person:
+            return False
+        if not self.has_service or (is_held and not is_refused):
+            return True
+        try:
+            found = await self._find_by_address(user_id)
+        except CoderError:
+            return not is_refused and (holder != person or is_held)
+        return found == person or (found is None and not self.can_connect)
+
+    async def has_address(self, person: UserId | None, user_id: str) -> bool:
+        """Return whether a Coder user certainly has the e-mail address of this person in Slack."""
+        return person is not None and self.has_service and await self._find_by_address(user_id) == person
 
     async def require_not_suspended(self, person: UserId) -> None:
         """Raise Suspended if the person has no connected account and Coder had suspended their last one.

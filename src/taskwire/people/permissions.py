@@ -252,8 +252,8 @@ class People:
         """Return whether the person may steer this link's task: act on the task, and write to its agent.
 
         The owner, administrators, and everybody with whom the owner shares the task may steer it. Everybody
-        in the channel may steer it too, if the channel's settings allowed this when the link was made. Both
-        hold only while the owner may use the bot (`can_owner_act`).
+        in the channel may steer it too, if the channel's settings allowed this when the owner asked for the
+        thread. Both hold only while the owner may use the bot (`can_owner_act`).
         In a deployment without a service account, Coder must also show the task to the person's account. Only
         the people with whom the owner shares the task need no account. Raises what `can_manage` raises.
         """
@@ -290,14 +290,12 @@ class People:
             return (await self.get_account(owner.person)).id == owner.user_id
         except Suspended:
             return False
-        except (UserError, OutsideError):
+        except (UserError, OutsideError) as error:
             is_out = await self.accounts.was_without_account(owner.person)
             if is_out or not await self.can_owner_act(owner.person):
                 return False
-        try:
-            return not await self.accounts.has_another_owner(owner.person, owner.user_id)
-        except CoderError:
-            return True
+            is_refused = isinstance(error, PersonTokenRefused)
+        return await self.accounts.owns_still(owner.person, owner.user_id, is_refused=is_refused)
 
     async def can_owner_act(self, owner: UserId | None) -> bool:
         """Return whether a task's owner may use the bot now: is an active full member, and not barred.
@@ -341,12 +339,12 @@ class People:
     async def is_open_to_channel(self, link: Link) -> bool:
         """Return whether the channel's settings let everybody in the channel steer this task.
 
-        They count only for a task with a thread there, and while its owner is known and may let others in.
+        They count only for a thread that the task's owner has asked for, and while the owner may let others
+        in.
         """
         record = link.record
-        is_open = (await self._deps.channel_settings.get(record.channel)).lets_everybody_steer(record.made_at)
-        can_count = record.thread_ts is not None and record.owner_slack is not None
-        return is_open and can_count and await self.can_owner_let_in(get_owner(record))
+        is_open = (await self._deps.channel_settings.get(record.channel)).lets_everybody_steer(record)
+        return is_open and record.thread_ts is not None and await self.can_owner_let_in(get_owner(record))
 
     async def list_shared_links(self, person: UserId) -> frozenset[LinkId]:
         """List the links of the tasks that are shared with this person or their groups, if this counts."""

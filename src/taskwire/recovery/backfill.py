@@ -18,7 +18,6 @@ costs one call.
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from taskwire.actions.task_actions import DETACHED_ID_PREFIX
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
 from taskwire.domain.ids import ChannelId, LinkId, Ts, from_ms, microseconds, ts_of
@@ -39,6 +38,7 @@ from taskwire.slack.inbound import ThreadMessage
 from taskwire.slack.models import RootsPage
 from taskwire.state.heartbeat import Heartbeat
 from taskwire.telemetry import Metrics, logger
+from taskwire.waiting_replies.detach import DETACHED_ID_PREFIX
 from taskwire.waiting_replies.undelivered import list_undelivered
 
 # How many threads one call to Redis queues for reading, and how many one scan of a channel looks for.

@@ -61,9 +61,13 @@ class LinkWrites:
         return batch
 
     def change_owner(self, batch: Batch, record: LinkRecord, former: UserId | None) -> Batch:
-        """Write a record that names another owner than `former`. The task is then shared with nobody."""
+        """Write a record that names another owner than `former`.
+
+        The task is then shared with nobody, and is not muted.
+        """
         if former is not None:
             batch.write("ZREM", self._keys.named("links_of", former), record.id)
+        self.remove_field(batch, record.id, "muted")
         self.set_shares(batch, record.id, ())
         return self.write_record(batch, record)
 

@@ -34,6 +34,7 @@ from taskwire.messages.blocks import begin_sentence
 from taskwire.outbox import questions
 from taskwire.outbox.enqueue import draw, draw_first_card, request_reading
 from taskwire.outbox.error_messages import get_refusal_text
+from taskwire.outbox.owner_messages import tell_owner_of_attach
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.request_retries import has_failed_too_long, retry_for_person
@@ -92,7 +93,7 @@ class ThreadOpener:
                 link,
                 coder_url=self._deps.coder_url,
                 forges=self._deps.forges,
-                is_open=record.owner_slack is not None and settings.lets_everybody_steer(record.made_at),
+                is_open=settings.lets_everybody_steer(record),
             )
             ts = await post_once(self._deps, context, record.id, record.channel, record.root_ts, card, meta)
         except (ChannelProblem, MessageGone) as problem:
@@ -186,8 +187,9 @@ class TaskBinder:
             return self._fail(context, link, requester, refusals.TASK_GONE)
         former = await self._find_former(link)
         batch = self._bind_task(link, task, is_baseline=True, title=_get_former_title(former, task))
-        if former is not None and former.is_muted:
+        if former is not None and former.is_muted and former.record.owner_slack == link.record.owner_slack:
             self._deps.writes.set_field(batch, link.id, "muted", "1")
+        await tell_owner_of_attach(self._people, requester, link, batch, is_another=former is not None)
         return done(await self._link_former_card(link, former, _check_owner(link, batch)))
 
     async def _create_task(self, context: JobContext, record: LinkRecord) -> Task:

@@ -98,7 +98,7 @@ class Connecting(Flow):
 
 class TakingOver(Flow):
     """Another person connects the Coder user of a task's owner, whose tokens Coder refuses. The task is that
-    person's from then on, and its share ends.
+    person's from then on, and its share ends. The person is told of it once.
 
     Two heirs connect the user in turns. The flow itself writes the job of a submitted dialog, and the share.
     """
@@ -112,6 +112,7 @@ class TakingOver(Flow):
         self._heirs: dict[Actor, list[str]] = {}
         self._group = ""
         self._pasted: dict[Actor, str] = {}
+        self._heard: dict[Actor, int] = {}
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
         """Give each actor a task with a thread, and two heirs in the channel."""
@@ -123,7 +124,7 @@ class TakingOver(Flow):
             for name in HEIRS:
                 heir = slack.add_user(f"{name}{actor.number}")
                 slack.workspace.channel(actor.channel).members.append(heir.id)
-                self.deployment.watch.names.add(actor, heir.id)
+                self.deployment.watch.names.add(actor, heir.id, slack.open_direct(heir.id).id)
                 self._heirs[actor].append(heir.id)
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
@@ -140,6 +141,7 @@ class TakingOver(Flow):
     async def go(self, actor: Actor) -> None:
         """Write the job that Taskwire writes for a token that the next heir has pasted."""
         heir = UserId(self._heir(actor))
+        self._heard[actor] = len(self._list_direct(actor))
         at = Ts(self.deployment.slack.backend.ids.ts())
         requester = Requester(person=heir, channel=ChannelId(actor.channel), at=at)
         work = ConnectAccount(requester=requester, sealed_token=seal_pasted(self._pasted[actor], heir))
@@ -148,11 +150,16 @@ class TakingOver(Flow):
         await queues.write(Batch().append(account(heir), job))
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the card names the heir, and only the heir's new token is left."""
-        return f"Owner: {self._name(actor)}" in self._card(actor) and len(self._list_tokens(actor)) == 1
+        """Return whether the card names the heir, who is told, and only the heir's new token is left."""
+        is_told = len(self._list_direct(actor)) > self._heard[actor]
+        is_named = f"Owner: {self._name(actor)}" in self._card(actor)
+        return is_told and is_named and len(self._list_tokens(actor)) == 1
 
     def check(self, actor: Actor) -> None:
-        """Check that the heir's token has few rights, and that nothing was said in the thread."""
+        """Check that the heir's token has few rights, that the heir was told once, and that nothing was said
+        in the thread."""
+        (told,) = self._list_direct(actor)[self._heard[actor] :]
+        assert " is your task now. " in told
         (token,) = self._list_tokens(actor)
         assert "all" not in token.scopes
         assert self.said(actor) == []
@@ -179,6 +186,12 @@ class TakingOver(Flow):
 
     def _card(self, actor: Actor) -> str:
         return shown(self.deployment.slack.message(actor.channel, actor.thread_ts))
+
+    def _list_direct(self, actor: Actor) -> list[str]:
+        """Return what the bot has told the heir by direct message that they own a task."""
+        slack = self.deployment.slack
+        said = [shown(each) for each in slack.messages(slack.open_direct(self._heir(actor)).id)]
+        return [each for each in said if "your task" in each]
 
     def _list_tokens(self, actor: Actor) -> list[Token]:
         tokens = self.deployment.coder.world.tokens.values()

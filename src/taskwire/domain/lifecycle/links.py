@@ -106,6 +106,14 @@ class LinkRecord(SealedModel):
         has_owner = self.owner_slack is not None or bool(self.owner_id)
         return person == (self.owner_slack if has_owner else self.requested_by)
 
+    @property
+    def is_requested_by_owner(self) -> bool:
+        """Whether the task's present owner has asked for this thread.
+
+        An administrator or a former owner may have asked for it instead.
+        """
+        return self.owner_slack is not None and self.owner_slack == self.requested_by
+
     def had_thread(self, where: str) -> bool:
         """Return whether `where`, as `channel:ts`, is the task's thread or was an earlier one."""
         threads = (self.thread_ts, self.root_ts, *self.former_threads)
