@@ -256,6 +256,16 @@ def is_meant_as_verb(deps: Dependencies, reply: Reply) -> bool:
     return is_shell_command(_get_text_without_names(deps, reply))
 
 
+def is_asked_as_verb(deps: Dependencies, kept: Reply) -> bool:
+    """Return whether the bot asks about a stored reply because it began with `!`.
+
+    An edit may have removed the `!` since.
+    """
+    if kept.question or kept.is_confirmed:
+        return False
+    return kept.only_author_decides or is_meant_as_verb(deps, kept)
+
+
 def _get_text_without_names(deps: Dependencies, reply: Reply) -> AgentText:
     known = _find_known_text(reply)
     return replies.to_agent_text(_get_plain(deps, reply)) if known is None else known

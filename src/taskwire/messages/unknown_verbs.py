@@ -82,6 +82,11 @@ def taken_as_verb(verb: str) -> str:
     return f"Understood as `!{get_word(verb)}`."
 
 
+def edited_since() -> Message:
+    """Say that a press counts for nothing, because its question is about the words before an edit."""
+    return statement("You edited this message. My newer question counts.")
+
+
 def _get_verb(word: str) -> str:
     """Return the name of a verb whose name or synonym was typed."""
     known = find_thread_verb(word.removeprefix("!"))

@@ -71,8 +71,7 @@ async def post_once(
     `PostIntent` stays, and the next try of the job searches Slack for the message.
     """
     if context.is_outcome_unknown:
-        found = await _look_for_post(deps, context, read(PostIntent.model_validate_json, context.intent))
-        context.record_reconciled(has_taken_effect=found is not None)
+        found = await find_posted(deps, context)
         if found is not None:
             return found
     elif context.lease.is_suspect and (
@@ -108,6 +107,16 @@ async def post_once(
         )
         context.record_reconciled(has_taken_effect=True)
         return copies[0]
+
+
+async def find_posted(deps: Dependencies, context: JobContext) -> Ts | None:
+    """Return the ts of the message that an earlier try of this job has posted with an unknown outcome.
+
+    Return None if no such message exists. Raises JobEnded if the next run of the job must search again.
+    """
+    found = await _look_for_post(deps, context, read(PostIntent.model_validate_json, context.intent))
+    context.record_reconciled(has_taken_effect=found is not None)
+    return found
 
 
 def find_other_post(context: JobContext, message_id: str) -> PostIntent | None:

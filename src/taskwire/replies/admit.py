@@ -396,8 +396,9 @@ class ReplyReceiver:
     def _append_question(self, batch: Batch, message: ThreadMessage, read: replies.NotAVerb) -> Batch:
         job_id = f"{REPLY_ID_PREFIX}{message.ts}"
         where = _get_thread(message)
-        is_slip = replies.is_slip(read.text)
-        reply = self._make_reply(message).model_copy(update={"only_author_decides": is_slip})
+        # A single word after `!` is probably a mistyped verb.
+        is_for_author = replies.is_single_word(read.text)
+        reply = self._make_reply(message).model_copy(update={"only_author_decides": is_for_author})
         self._writes.keep_reply(batch, CLAIMED_LINK, job_id, reply, where)
         self._read_files_of_others(batch, message)
         work = AnswerInThread(

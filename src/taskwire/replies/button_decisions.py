@@ -8,13 +8,14 @@ the thread as that person's words, and goes to the agent as that person's reply.
 
 from typing import NamedTuple, cast
 
-from taskwire.agent.input import AgentInput, is_meant_as_verb
+from taskwire.agent.input import AgentInput, is_asked_as_verb, is_meant_as_verb
 from taskwire.agent.picked_files import PickedFiles
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
+from taskwire.domain.ids import Ts
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.decisions import Choose, DecideHeld, DecideReply, ReplyDecision
-from taskwire.domain.queueing.jobs import Act, ActVerb, AnswerInThread, Job, Reply
+from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Act, ActVerb, AnswerInThread, Job, Reply
 from taskwire.domain.queueing.queues import (
     input_score,
     no_agent_score,
@@ -24,7 +25,7 @@ from taskwire.domain.queueing.queues import (
 )
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers, inputs, missing_rights, refusals
-from taskwire.messages.unknown_verbs import DIALOG_BUTTONS, VERB_BUTTONS, taken_as_verb
+from taskwire.messages.unknown_verbs import DIALOG_BUTTONS, VERB_BUTTONS, edited_since, taken_as_verb
 from taskwire.outbox import questions
 from taskwire.outbox.enqueue import record_delivery, say_with_file, show_receipt
 from taskwire.outbox.home_requests import refresh_owners_home
@@ -154,9 +155,12 @@ class ReplyDecisions:
         The question is only asked about such a reply, which is stored and waits in no queue. A press that
         names any other reply is made up, and must not take that reply away.
         """
-        reply = await find_kept_reply(self._deps, link, work.job)
-        if reply is None or reply.question or reply.is_confirmed or not is_meant_as_verb(self._deps, reply):
+        reply = await self._find_kept(link, work.job)
+        if reply is None or not is_asked_as_verb(self._deps, reply):
             return await self._answer_too_late(context, link, work)
+        if not is_meant_as_verb(self._deps, reply):
+            context.audit.is_nothing()
+            return done(None, (work.requester, edited_since()))
         batch = self._deps.writes.forget_reply(Batch(), link.id, work.job)
         if work.verb in VERB_BUTTONS:
             _append_verb(batch, link, work, f"{work.verb}:{context.job.id}")
@@ -171,7 +175,9 @@ class ReplyDecisions:
         Either another decision was made before, or the reply no longer exists.
         """
         if work.decision == "send" and await questions.is_open(self._deps, link, work.job):
-            return await self._show_decision(link, work, inputs.INPUT_TOO_OLD, Batch())
+            is_sent = await self._is_delivered(link, work.job)
+            words = inputs.question_closed("decided") if is_sent else inputs.INPUT_TOO_OLD
+            return await self._show_decision(link, work, words, Batch())
         context.audit.is_nothing()
         return done(None, (work.requester, inputs.already_decided()))
 
@@ -225,7 +231,7 @@ class ReplyDecisions:
         """
         others = []
         for other in await list_given_up_together(self._deps, link, job_id):
-            kept = await find_kept_reply(self._deps, link, other)
+            kept = await self._find_kept(link, other)
             if kept is None:
                 continue
             self._deps.writes.forget_reply(batch, link.id, other)
@@ -243,10 +249,20 @@ class ReplyDecisions:
             return PendingReply(waiting, Batch().drop(to_coder(link.id), job_id))
         if held := find_reply(await links.list_held(link.id), job_id):
             return PendingReply(held, writes.drop_held(Batch(), link.id, job_id))
-        kept = await find_kept_reply(self._deps, link, job_id)
+        kept = await self._find_kept(link, job_id)
         if kept is None:
             return None
         return PendingReply(kept, writes.forget_reply(Batch(), link.id, job_id))
+
+    async def _find_kept(self, link: Link, job_id: str) -> Reply | None:
+        """Find a stored reply; None if the agent got its message in another way, which decided about it."""
+        if await self._is_delivered(link, job_id):
+            return None
+        return await find_kept_reply(self._deps, link, job_id)
+
+    async def _is_delivered(self, link: Link, job_id: str) -> bool:
+        ts = Ts(job_id.removeprefix(REPLY_ID_PREFIX))
+        return await self._deps.links.find_delivered(link.id, ts) is not None
 
     async def choose(self, context: JobContext, link: Link | None) -> Outcome:
         """Settle the question in the first run of the job. In the next run, send the choice to the agent."""

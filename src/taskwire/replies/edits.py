@@ -11,7 +11,7 @@ import json
 from datetime import timedelta
 from typing import cast
 
-from taskwire.agent.input import AgentInput, is_meant_as_verb
+from taskwire.agent.input import AgentInput, is_asked_as_verb
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutsideError, UserError
@@ -186,18 +186,12 @@ class ReplyEdits:
                 settle_reply(link, old, "deleted", batch)
             return show_receipt(link.id, work.ts, "none", batch)
         new = await self._replace_text(old, work.new_input)
-        if not self._is_asked_as_verb(old):
+        if not is_asked_as_verb(self._deps, old):
             return self._deps.writes.keep_reply(Batch(), link.id, job_id, new)
         is_for_author = old.only_author_decides or not self._may_others_decide(new)
         new = new.model_copy(update={"only_author_decides": is_for_author})
         batch = self._deps.writes.keep_reply(Batch(), link.id, job_id, new)
         return self._ask_anew(link, job_id, old, new, batch)
-
-    def _is_asked_as_verb(self, old: Reply) -> bool:
-        """Return whether the bot asks about the reply because it began with `!`."""
-        return not (old.question or old.is_confirmed) and (
-            old.only_author_decides or is_meant_as_verb(self._deps, old)
-        )
 
     def _may_others_decide(self, new: Reply) -> bool:
         """Return whether others than the author may say what the edited reply is.
@@ -206,7 +200,7 @@ class ReplyEdits:
         """
         blocks = cast("list[Block]", json.loads(new.blocks)) if new.blocks else []
         read = replies.classify(new.text, self._deps.bot.bot_user_id, new.person, blocks)
-        return isinstance(read, replies.NotAVerb) and not replies.is_slip(read.text)
+        return isinstance(read, replies.NotAVerb) and not replies.is_single_word(read.text)
 
     def _ask_anew(self, link: Link, job_id: str, old: Reply, new: Reply, batch: Batch) -> Batch:
         """Append the job that shows the new words in the question, or asks only the author. Return the batch.

@@ -5,7 +5,8 @@ agent gets the author's name. Slack says who wrote the message and what is in it
 If the author edits the message or changes a file of it after the shortcut was used, the message is not sent.
 Two messages can be sent only by their author: one that begins with `//`, and one with a file that its author
 did not upload. A message that the agent already has, or that already waits for the agent, is not sent again.
-If the owner was asked to pass the message on, the shortcut has done that too.
+If the owner was asked to pass the message on, or the bot has asked whether a message with `!` is text, the
+shortcut has decided that too.
 """
 
 import json
@@ -13,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from taskwire.agent.input import AgentInput, has_only_own_files
+from taskwire.agent.input import AgentInput, has_only_own_files, is_asked_as_verb
 from taskwire.agent.picked_files import PickedFiles
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
@@ -24,7 +25,8 @@ from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply, SendToTas
 from taskwire.domain.queueing.queues import no_agent_score, to_coder
 from taskwire.domain.text.message import Block
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
-from taskwire.messages import answers, refusals, teammates
+from taskwire.messages import answers, inputs, refusals, teammates
+from taskwire.outbox import questions
 from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.home_requests import refresh_owners_home
 from taskwire.outbox.request_retries import retry_for_person
@@ -33,6 +35,7 @@ from taskwire.queue.batch import Batch
 from taskwire.replies.admit import ReplyReceiver
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.shortcuts import PickedMessage, is_edited_since
+from taskwire.waiting_replies.kept import find_kept_reply
 from taskwire.waiting_replies.offered import DecidedReply, find_offered, forget_offered, keep_decided
 from taskwire.waiting_replies.places import require_place_for_reply
 from taskwire.waiting_replies.undelivered import list_undelivered
@@ -95,6 +98,7 @@ class MessageSender:
         )
         self._deps.writes.add_taken(batch, link.id, work.ts)
         show_receipt(link.id, work.ts, "taken", batch)
+        await self._settle_shell_mark(link, job_id, batch)
         return await self._settle_offer(link, work, job_id, batch)
 
     async def _read(self, link: Link, ts: Ts) -> PickedMessage | None:
@@ -140,6 +144,15 @@ class MessageSender:
         if foreign:
             name = await self._get_author_name(message)
             raise UserError(*teammates.files_of_others(name, foreign))
+
+    async def _settle_shell_mark(self, link: Link, job_id: str, batch: Batch) -> None:
+        """Settle the question whether this message with `!` is text, and forget the stored message."""
+        kept = await find_kept_reply(self._deps, link, job_id)
+        if kept is None or not is_asked_as_verb(self._deps, kept):
+            return
+        self._deps.writes.forget_reply(batch, link.id, job_id)
+        # Redis does not know where a private question is. A later press of its buttons must have no effect.
+        await questions.settle_finally(self._deps, link, job_id, inputs.question_closed("decided"), batch)
 
     async def _settle_offer(self, link: Link, work: SendToTask, job_id: str, batch: Batch) -> Outcome:
         """Settle the question whether this message is passed on, so that the agent does not get it twice."""

@@ -5,6 +5,7 @@ author may edit it. If the message is a single word, or an edit has made it a co
 only its author is asked.
 """
 
+import contextlib
 import json
 from typing import cast
 
@@ -22,6 +23,9 @@ from taskwire.messages.unknown_verbs import ask_about_edited, ask_about_unknown_
 from taskwire.outbox import questions
 from taskwire.outbox.enqueue import say
 from taskwire.queue.batch import Batch
+from taskwire.slack.call_priorities import Priority
+from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.slack.metadata import Metadata
 from taskwire.state.link_writes import KEPT_REPLY_TTL_MS
 from taskwire.waiting_replies.kept import find_kept_reply
 from taskwire.waiting_replies.undelivered import list_undelivered
@@ -69,16 +73,21 @@ class AskedWords:
         if work.requester.surface != "reply":
             return False
         kept = await find_kept_reply(self._deps, link, work.job)
-        return replies.is_slip(work.text) or (kept is not None and kept.only_author_decides)
+        return replies.is_single_word(work.text) if kept is None else kept.only_author_decides
 
     async def replace_open(self, link: Link, work: AnswerInThread, message: Message, batch: Batch) -> bool:
-        """Show `message` in the open question about the message. Return False if there is none."""
-        place = await questions.find_open(self._deps, link, work.job)
-        if place is None:
+        """Show `message` in the open question about the message. Return False if there is none.
+
+        Edit Slack's message even if the same words are stored: Slack's answer to an earlier edit may be lost.
+        """
+        if await questions.find_open(self._deps, link, work.job) is None:
             return False
-        return place.message == message or await questions.replace_text(
-            self._deps, link, work.job, message, batch
-        )
+        return await questions.replace_text(self._deps, link, work.job, message, batch)
+
+    async def show_in_earlier_post(self, link: Link, ts: Ts, message: Message, meta: Metadata) -> None:
+        """Show `message` in the question that an earlier try has posted, perhaps with other words."""
+        with contextlib.suppress(ChannelProblem, MessageGone):
+            await self._deps.slack.update(link.record.channel, ts, message, meta, Priority.POST)
 
     async def find_settlement(self, link: Link, work: AnswerInThread) -> ClosingReason | None:
         """Return why a question is settled; None if the question is still open."""

@@ -44,7 +44,7 @@ from taskwire.outbox import questions
 from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.enqueue import say, show_receipt
 from taskwire.outbox.error_messages import make_error_answer, make_give_up_message, make_waiting_message
-from taskwire.outbox.posting import get_earliest_unknown_ts, post_once
+from taskwire.outbox.posting import find_posted, get_earliest_unknown_ts, post_once
 from taskwire.outbox.questions import PostedQuestion
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.people.accounts import AccountNeeded
@@ -117,10 +117,11 @@ class ThreadQueries:
         made = await self._make_answer(link, work, context)
         if isinstance(made, Outcome):
             return made
-        message, is_answer = made
+        answer, is_answer = (made[0], batch), made[1]
         if link.end_reason is not None or not await self._is_for_everybody(link, work):
-            return self._answer_privately(link, work, context, (message, batch), is_answer=is_answer)
-        return await self._post_for_everybody(link, work, context, (message, batch), is_answer=is_answer)
+            await self._settle_earlier_post(link, work, context, answer, is_answer=is_answer)
+            return self._answer_privately(link, work, context, answer, is_answer=is_answer)
+        return await self._post_for_everybody(link, work, context, answer, is_answer=is_answer)
 
     async def _post_for_everybody(
         self,
@@ -138,8 +139,7 @@ class ThreadQueries:
         if is_new_try and await self._asked_words.replace_open(link, work, message, batch):
             await self._asked_words.settle_if_over(link, work, batch)
             return done(batch)
-        meta = Metadata(id=f"{link.id}:{context.job.id}", kind="answer", task_id=link.record.task_id)
-        record = link.record
+        meta, record = _make_metadata(link, context), link.record
         try:
             ts = await post_once(
                 self._deps, context, link.id, record.channel, record.thread_ts, message, meta
@@ -148,12 +148,40 @@ class ThreadQueries:
             return await wait_for_new_card(self._deps, context, link) or _end_unanswered(link, problem.code)
         except ChannelProblem as problem:
             return _end_unanswered(link, problem.code)
+        if is_about_words and not context.attempts_begun:
+            await self._asked_words.show_in_earlier_post(link, ts, message, meta)
         if is_answer and work.question in WITH_BUTTON:
             place = PostedQuestion(ts=ts, message_id=meta.id, kind=meta.kind, message=message)
             await questions.record_posted(self._deps, link, work.job or work.question, place, batch)
             if is_about_words:
                 await self._asked_words.settle_if_over(link, work, batch)
         return done(batch)
+
+    async def _settle_earlier_post(
+        self,
+        link: Link,
+        work: AnswerInThread,
+        context: JobContext,
+        answer: tuple[Message, Batch],
+        *,
+        is_answer: bool,
+    ) -> None:
+        """Settle the question that an earlier try of this job has perhaps posted for everybody.
+
+        Since that try, an edit of the message is the reason why only its author is asked.
+        """
+        if not is_answer or not context.is_outcome_unknown:
+            return
+        message, batch = answer
+        try:
+            ts = await find_posted(self._deps, context)
+        except (ChannelProblem, MessageGone):
+            return
+        if ts is not None:
+            meta = _make_metadata(link, context)
+            place = PostedQuestion(ts=ts, message_id=meta.id, kind=meta.kind, message=message)
+            await questions.record_posted(self._deps, link, work.job, place, batch)
+            await self._asked_words.settle_if_over(link, work, batch)
 
     async def _require_rights(self, link: Link, work: AnswerInThread) -> None:
         if work.text in (REPLY_REFUSED, CHANGE_REFUSED) and work.question == "too_fast":
@@ -376,6 +404,10 @@ class ThreadQueries:
             answer=logs.log_sent(link.title, log.snapshot_at, is_snapshot=log.is_snapshot),
         )
         return done(Batch().append(to_thread(link.id), Job(id=f"file:{context.job.id}", work=share)))
+
+
+def _make_metadata(link: Link, context: JobContext) -> Metadata:
+    return Metadata(id=f"{link.id}:{context.job.id}", kind="answer", task_id=link.record.task_id)
 
 
 def _make_limit_answer(refused: str) -> Message:

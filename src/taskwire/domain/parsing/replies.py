@@ -54,7 +54,7 @@ __all__ = [
     "classify",
     "escape_mrkdwn",
     "is_addressed",
-    "is_slip",
+    "is_single_word",
     "list_mentions",
     "remove_bot_mention",
     "suggest_verbs",
@@ -150,8 +150,8 @@ def is_addressed(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> bool:
     )
 
 
-def is_slip(text: str) -> bool:
-    """Return whether a text after `!` that is no verb is a single word, which is probably a mistyped verb."""
+def is_single_word(text: str) -> bool:
+    """Return whether a text is a single word."""
     return len(text.split()) == 1
 
 
