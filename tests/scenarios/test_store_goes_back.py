@@ -191,63 +191,6 @@ async def test_a_file_is_not_shared_again(world: World, store_copy: StoreCopy) -
     world.alice.reads()
 
 
-async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
-    world: World, store_copy: StoreCopy
-) -> None:
-    """A person stopped and resumed a task, and the store has lost both presses. The running bot remembers
-    them. It sees in Coder that the workspace was started after the pause, so it does nothing."""
-    thread, task = await a_waiting_agent(world)
-    await store_copy.take()
-    await world.alice.clicks(thread, "Stop")
-    await world.passes(seconds=30)
-    await world.polls()
-    await world.passes(seconds=5)
-    await world.alice.clicks(thread, "Resume")
-    await world.passes(seconds=30)
-    await world.polls()
-    thread.new_messages(), world.alice.reads()
-    builds = len(task.builds)
-
-    await store_copy.replace_running_store()
-    await world.passes(seconds=30)
-    await world.polls()
-
-    assert len(task.builds) == builds
-    assert task.status == "active"
-    assert thread.new_messages() == []
-    assert world.alice.reads() == [
-        "*Fix the login* was resumed after you asked to stop it, so I did nothing.",
-        "*Fix the login* is already running.",
-    ]
-
-
-async def test_a_retry_is_finished_although_the_store_has_just_gone_back(
-    world: World, store_copy: StoreCopy
-) -> None:
-    """The store has lost its latest writes, so jobs may have been done before. A person presses *Retry*. The
-    bot stops the workspace, and does not take its own stop for a pause by somebody else. It starts the
-    workspace again."""
-    thread, task = await a_waiting_agent(world)
-    await store_copy.take()
-    task.becomes("working", "Reading the code")
-    await world.polls()
-    await store_copy.replace_running_store()
-    task.agent_is_unreachable()
-    await world.passes(seconds=60)
-    await world.polls()
-    await world.passes(3)
-    thread.new_messages(), world.alice.reads()
-
-    await world.alice.clicks(thread, "Retry")
-    for _ in range(3):
-        await world.polls()
-        await world.passes(seconds=3)
-
-    assert [build.transition for build in task.builds] == ["start", "stop", "start"]
-    assert world.alice.reads() == ["Retrying *Fix the login*."]
-    thread.new_messages()
-
-
 async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, store_copy: StoreCopy) -> None:
     """The store has lost a thread, and no process remembers it. When somebody replies there, the bot reads
     the task's id from the card's metadata. The reply reaches the agent."""

@@ -233,7 +233,8 @@ async def forget_pending(deps: Dependencies, context: JobContext, outcome: Outco
 
     Until then, the card says that the action is being carried out.
     """
-    if outcome.kind != "done" or not (outcome.is_refusal or outcome.trouble != "none"):
+    was_refused = outcome.is_refusal or context.audit.outcome == "refused" or outcome.trouble != "none"
+    if outcome.kind != "done" or not was_refused:
         return outcome
     link = await deps.links.find(context.link_id)
     if link is not None and link.pending.endswith(f" {context.job.id}"):

@@ -192,7 +192,8 @@ class TaskActions:
             return None
         build = (await context.coder.get_workspace(task.workspace_id)).latest_build
         is_newer = build.created_at is not None and build.created_at > moment_of(work.requester.at)
-        is_own = build.build_number == work.stop_build
+        # The first build has only created the task: nobody has resumed it.
+        is_own = build.build_number in (1, work.stop_build)
         if not is_newer or is_own or build.transition != _OPPOSITE_TRANSITIONS[work.verb]:
             return None
         context.audit.is_refused("overtaken")
