@@ -4,7 +4,7 @@ author of the message has read, or nothing."""
 import pytest
 
 from taskwire_sandbox.coder import faults
-from taskwire_sandbox.slack import CANVAS, Attachment
+from taskwire_sandbox.slack import CANVAS, Attachment, messages
 
 from .people import Thread
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
@@ -166,6 +166,46 @@ async def test_an_edit_of_the_reply_does_not_take_the_new_file(world: World) -> 
 
     assert task.inputs == []
     assert NOT_SENT in thread.new_messages()
+
+
+async def test_a_reply_from_which_a_file_is_removed_is_sent_with_the_other(world: World) -> None:
+    """Coder does not answer when Alice replies with two files of Bob. She removes one of them by an edit, and
+    nobody changes the other. The agent gets that one."""
+    thread, task = await a_waiting_agent(world)
+    other = Attachment("other.txt", b"other notes", "text/plain", user=world.bob.id)
+    async with world.coder.outage():
+        reply = await world.alice.replies(thread, WORDS, files=(other, bobs_notes(world)))
+        await world.passes(seconds=3)
+        place = world.slack.workspace.channel(thread.channel)
+        left = world.slack.message(thread.channel, reply)["files"][1:]
+        messages.rewrite(world.slack.backend, place, reply, {"files": left}, editor=world.alice.id)
+        await world.passes(seconds=60)
+    await takes_all(world, task)
+    await world.passes(seconds=60)
+
+    assert task.inputs == [GOT]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    thread.new_messages()
+
+
+async def test_a_message_with_the_picture_of_another_person_is_sent(world: World) -> None:
+    """Bob writes with a picture that Alice has uploaded, and Alice uses *Send to its task*. Agents get no
+    pictures, so she is asked whether to send Bob's words without it, as for every picture."""
+    thread, task = await a_waiting_agent(world)
+    picture = Attachment("shot.png", b"\x89PNG", "image/png", user=world.alice.id)
+    reply = await world.bob.replies(thread, "use the blue button", files=(picture,))
+    await world.passes(seconds=3)
+    thread.new_messages(), world.bob.reads()
+
+    await world.slack.message_shortcut(world.alice.id, "general", reply, "send_to_task")
+    await world.settles()
+    await world.passes(seconds=3)
+    await world.alice.clicks(thread, "Send without them")
+    await takes_all(world, task)
+    await world.passes(seconds=31)
+
+    assert [text.splitlines()[:2] for text in task.inputs] == [["Bob wrote:", "> use the blue button"]]
+    thread.new_messages(), world.alice.reads()
 
 
 @pytest.mark.parametrize("is_changed", [False, True])

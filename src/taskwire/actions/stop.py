@@ -87,13 +87,15 @@ async def take_back_word(deps: Dependencies, link: Link, work: Act, batch: Batch
 
 
 async def is_between_people(deps: Dependencies, link: Link, job_id: str) -> bool:
-    """Return whether a reply that is only `stop` is between people: in its thread only mentions of the bot
-    are input, and it does not mention the bot."""
-    if not link.is_mention_only:
+    """Return whether a reply that is only `stop` is between people: when it was written, only mentions of the
+    bot were input in its thread, and it does not mention the bot."""
+    if not link.is_mention_only and link.every_reply_since is None:
         return False
     reply = await find_kept_reply(deps, link, job_id)
     if reply is None:
-        return True
+        return link.is_mention_only
+    if not link.reads_only_mentions_at(reply.ts):
+        return False
     blocks = cast("list[Block]", json.loads(reply.blocks)) if reply.blocks else []
     return not replies.is_addressed(reply.text, deps.bot.bot_user_id, blocks)
 

@@ -215,7 +215,7 @@ class AgentInput:
 
     async def _find_content(self, file: FileRef) -> str | None:
         """Return the content of a file; None if the agent cannot get it."""
-        if file.size > LARGEST_FILE_BYTES or not _is_text(file):
+        if not is_given(file):
             return None
         try:
             return await self._deps.slack.files.download(file.url, LARGEST_FILE_BYTES)
@@ -291,6 +291,11 @@ def _get_plain(deps: Dependencies, reply: Reply) -> str:
             return read.text
         case _:
             return replies.to_markdown(reply.text, blocks)
+
+
+def is_given(file: FileRef) -> bool:
+    """Return whether the agent gets the content of such a file: a text file of at most LARGEST_FILE_BYTES."""
+    return file.size <= LARGEST_FILE_BYTES and _is_text(file)
 
 
 def _is_text(file: FileRef) -> bool:

@@ -9,6 +9,7 @@ files when it is carried out.
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import cast
 
 from taskwire.agent.input import AgentInput, has_only_own_files
@@ -63,14 +64,26 @@ class PickedFiles:
         work = context.work(ReadPickedFiles)
         link = await self._deps.links.find(context.link_id)
         key = _name_note(work.person, work.at, work.message_ts)
-        if await self._deps.notes.find(*key) is not None or not await self._may_use(work, link):
+        if not await self._may_use(work, link):
             return done()
         try:
             message = await self._deps.slack.find_picked(work.channel, work.message_ts)
         except (ChannelProblem, MessageGone):
             return done()
-        hashes = await self._agent_input.hash_files(message.files)
+        known = await self._find_known(*key)
+        hashes = known | await self._hash([file for file in message.files if file.id not in known])
         return done(self._deps.notes.keep_in(Batch(), json.dumps(hashes), *key, ttl_ms=HASHES_TTL_MS))
+
+    async def _find_known(self, *key: str) -> dict[str, str]:
+        """Return the hash of each file that was read before, by the file's id."""
+        stored = await self._deps.notes.find(*key)
+        found: object = json.loads(stored) if stored is not None else {}
+        # An older version of Taskwire has stored a list without ids.
+        return cast("dict[str, str]", found) if isinstance(found, dict) else {}
+
+    async def _hash(self, files: Sequence[FileRef]) -> dict[str, str]:
+        hashes = await self._agent_input.hash_files(tuple(files))
+        return {file.id: each for file, each in zip(files, hashes, strict=True)}
 
     async def _may_use(self, work: ReadPickedFiles, link: Link | None) -> bool:
         try:
@@ -101,10 +114,9 @@ class PickedFiles:
             await asyncio.sleep(PAUSE_SECONDS)
         else:
             raise JobEnded(retry(LATER_SECONDS))
-        stored = await self._deps.notes.find(*_name_note(requester.person, requester.at, message_ts))
-        if stored is None:
-            return await self._agent_input.hash_files(files)
-        return tuple(cast("list[str]", json.loads(stored)))
+        known = await self._find_known(*_name_note(requester.person, requester.at, message_ts))
+        known |= await self._hash([file for file in files if file.id not in known])
+        return tuple(known[file.id] for file in files)
 
     async def with_hashes(self, context: JobContext, link: Link, reply: Reply) -> Reply:
         """Return the reply with what its files said when it arrived, if somebody else can change one of them.

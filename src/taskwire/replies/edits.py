@@ -15,7 +15,7 @@ from taskwire.agent.input import AgentInput, is_asked_as_verb
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.ids import Ts, microseconds, moment_of
+from taskwire.domain.ids import microseconds, moment_of
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing import replies
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, AnswerInThread, Job, Reply, ReplyChanged
@@ -93,7 +93,7 @@ class ReplyEdits:
         if told is not None:
             return done(await self._tell_late_change(link, work, told))
         is_known = work.ts in await links.list_taken(link.id)
-        if is_known or (_was_between_people(link, work.ts) and not self._is_addressed(work.new_input)):
+        if is_known or (link.reads_only_mentions_at(work.ts) and not self._is_addressed(work.new_input)):
             return done()
         return await self._claim_early_change(context, link, work)
 
@@ -293,12 +293,6 @@ class ReplyEdits:
 
 def _score_of(reply: Reply) -> int:
     return input_score(reply.ts) if reply.is_admitted else no_agent_score(reply.ts)
-
-
-def _was_between_people(link: Link, ts: Ts) -> bool:
-    """Return whether only mentions of the bot are input, or were input when a message was written."""
-    since = link.every_reply_since
-    return link.is_mention_only or (since is not None and microseconds(ts) < microseconds(since))
 
 
 def _settle_files_question(link: Link, old: Reply, new: Reply, batch: Batch) -> Batch:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from taskwire.agent.input import AgentInput, has_only_own_files, is_asked_as_verb
+from taskwire.agent.input import AgentInput, has_only_own_files, is_asked_as_verb, is_given
 from taskwire.agent.picked_files import PickedFiles
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
@@ -139,6 +139,7 @@ class MessageSender:
             for file in message.files
             # A file that Slack no longer stores has no URL, and brings no words.
             if file.url
+            and is_given(file)
             and (file.uploader_id in ("", sender) if author is None else file.uploader_id != author)
         ]
         if foreign:

@@ -253,6 +253,11 @@ class Link(BaseModel):
         is_owner = rights is Rights.MANAGE and self.record.is_owned_by(person)
         return Rights.OWN if is_owner else rights
 
+    def reads_only_mentions_at(self, ts: Ts) -> bool:
+        """Return whether only mentions of the bot are input, or were input when a message was written."""
+        since = self.every_reply_since
+        return self.is_mention_only or (since is not None and microseconds(ts) < microseconds(since))
+
     @property
     def pending_act(self) -> PendingAct | None:
         """The action that is being carried out; None if there is none."""
