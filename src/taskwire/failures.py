@@ -123,6 +123,9 @@ class Failures:
         renewal, is_given_up = Batch(), _was_refused_for_long(context)
         if not is_renewal_late(context.lease) and await renew_if_possible(self._deps, error, renewal):
             return replace(_delay(context, RENEWAL_SECONDS, "refused"), batch=renewal)
+        # A renewal may have ended after the first look.
+        if await was_replaced(self._deps, error):
+            return _delay(context, WITH_NEW_TOKEN_SECONDS, "unchanged")
         if is_given_up:
             if isinstance(work, WaitForAccount):
                 # Only the person could have connected the account, so the operator needs no dead letter.

@@ -339,6 +339,9 @@ async def test_the_owner_of_an_attached_task_is_called(world: World) -> None:
     assert thread.new_messages() == [
         f"<@{world.bob.id}> Tidied.\nDone: Tidy the docs. Reply here if there is more to do."
     ]
+    assert [told.partition(".")[0] for told in world.cards()] == [
+        "Alice gave *Tidy the docs* a thread in <#C0TW000001>"
+    ]
 
 
 async def _much_happens_while_nothing_is_said(world: World, task: SandboxTask) -> None:
