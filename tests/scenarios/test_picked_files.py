@@ -5,7 +5,7 @@ import pytest
 
 from taskwire.agent import picked_files
 from taskwire_sandbox.coder.faults import server_error
-from taskwire_sandbox.slack import Attachment, CallFault
+from taskwire_sandbox.slack import Attachment, CallFault, messages
 
 from .test_marked_messages import CHANGED
 from .test_pass_on_whole import change_content
@@ -21,6 +21,29 @@ async def _coder_comes_back(world: World) -> None:
     world.coder.clear_faults()
     for _ in range(4):
         await world.passes(seconds=60)
+
+
+async def test_a_file_that_takes_the_place_of_another_is_not_taken(world: World) -> None:
+    """Coder does not answer when Alice reacts to Bob's message with a file. Then the message has another,
+    although Slack does not show it as edited. No task starts from the message."""
+    world.coder.plan_fault("*", server_error(), times=None)
+    await world.ages(seconds=10)
+    ts = await world.slack.post(world.bob.id, "general", "please follow the plan", files=PLAN)
+    await world.slack.react(world.alice.id, "general", ts, "robot_face")
+    await world.settles()
+    await world.passes(seconds=3)
+    other = await world.slack.post(world.bob.id, "general", "another", files=PLAN)
+    place = world.slack.workspace.channel("general")
+    files = world.slack.message(place.id, other)["files"]
+    messages.rewrite(world.slack.backend, place, ts, {"files": files}, editor=None)
+
+    world.coder.clear_faults()
+    for _ in range(4):
+        await world.passes(seconds=60)
+
+    assert CHANGED in world.alice.reads()
+    assert world.coder.tasks == []
+    world.reader.read_all()
 
 
 @pytest.mark.parametrize("earlier", ["/task create first thing", "/task stop nothing", "/task edit x y"])

@@ -70,16 +70,16 @@ class PickedFiles:
             message = await self._deps.slack.find_picked(work.channel, work.message_ts)
         except (ChannelProblem, MessageGone):
             return done()
-        known = await self._find_known(*key)
+        known = await self._find_known(*key) or {}
         hashes = known | await self._hash([file for file in message.files if file.id not in known])
         return done(self._deps.notes.keep_in(Batch(), json.dumps(hashes), *key, ttl_ms=HASHES_TTL_MS))
 
-    async def _find_known(self, *key: str) -> dict[str, str]:
-        """Return the hash of each file that was read before, by the file's id."""
+    async def _find_known(self, *key: str) -> dict[str, str] | None:
+        """Return the hash of each file that was read before, by the file's id; None if none was read."""
         stored = await self._deps.notes.find(*key)
-        found: object = json.loads(stored) if stored is not None else {}
+        found: object = json.loads(stored) if stored is not None else None
         # An older version of Taskwire has stored a list without ids.
-        return cast("dict[str, str]", found) if isinstance(found, dict) else {}
+        return cast("dict[str, str]", found) if isinstance(found, dict) else None
 
     async def _hash(self, files: Sequence[FileRef]) -> dict[str, str]:
         hashes = await self._agent_input.hash_files(tuple(files))
@@ -102,8 +102,9 @@ class PickedFiles:
     ) -> tuple[str, ...]:
         """Return the hashes that the files of a picked message had when the person picked it.
 
-        If the files are not read yet, end the job: it runs again a moment later. If nobody will read them,
-        because the store has lost that job, return the present hashes.
+        If the files are not read yet, end the job: it runs again a moment later. A file that was not there
+        then gets no hash, so fewer hashes than files mean that the message was changed. If nobody will read
+        the files, because the store has lost that job, return the present hashes.
         """
         about = context.link_id if context.lease.name.startswith("to_coder:") else requester.channel
         name = picked_files(requester.person, requester.at, about)
@@ -115,8 +116,9 @@ class PickedFiles:
         else:
             raise JobEnded(retry(LATER_SECONDS))
         known = await self._find_known(*_name_note(requester.person, requester.at, message_ts))
-        known |= await self._hash([file for file in files if file.id not in known])
-        return tuple(known[file.id] for file in files)
+        if known is None:
+            return await self._agent_input.hash_files(files)
+        return tuple(known[file.id] for file in files if file.id in known)
 
     async def with_hashes(self, context: JobContext, link: Link, reply: Reply) -> Reply:
         """Return the reply with what its files said when it arrived, if somebody else can change one of them.
