@@ -20,7 +20,7 @@ from taskwire.coder.models import TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import NoPlace, OutcomeUnknown, OutsideError, TryLater, UserError
-from taskwire.domain.ids import UserId, microseconds
+from taskwire.domain.ids import Ts, UserId, microseconds
 from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing.naming import digest
@@ -151,11 +151,17 @@ class ThreadQueries:
         if is_about_words and not context.attempts_begun:
             await self._asked_words.show_in_earlier_post(link, ts, message, meta)
         if is_answer and work.question in WITH_BUTTON:
-            place = PostedQuestion(ts=ts, message_id=meta.id, kind=meta.kind, message=message)
-            await questions.record_posted(self._deps, link, work.job or work.question, place, batch)
-            if is_about_words:
-                await self._asked_words.settle_if_over(link, work, batch)
+            await self._record_posted(link, work, ts, message, meta, batch)
         return done(batch)
+
+    async def _record_posted(
+        self, link: Link, work: AnswerInThread, ts: Ts, message: Message, meta: Metadata, batch: Batch
+    ) -> None:
+        """Record where a question was posted for everybody. Settle it if it is over already."""
+        place = PostedQuestion(ts=ts, message_id=meta.id, kind=meta.kind, message=message)
+        await questions.record_posted(self._deps, link, work.job or work.question, place, batch)
+        if work.question == "not_a_verb":
+            await self._asked_words.settle_if_over(link, work, batch)
 
     async def _settle_earlier_post(
         self,
@@ -178,10 +184,7 @@ class ThreadQueries:
         except (ChannelProblem, MessageGone):
             return
         if ts is not None:
-            meta = _make_metadata(link, context)
-            place = PostedQuestion(ts=ts, message_id=meta.id, kind=meta.kind, message=message)
-            await questions.record_posted(self._deps, link, work.job, place, batch)
-            await self._asked_words.settle_if_over(link, work, batch)
+            await self._record_posted(link, work, ts, message, _make_metadata(link, context), batch)
 
     async def _require_rights(self, link: Link, work: AnswerInThread) -> None:
         if work.text in (REPLY_REFUSED, CHANGE_REFUSED) and work.question == "too_fast":
