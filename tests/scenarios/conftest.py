@@ -1,10 +1,12 @@
 """The fixtures that make a new world for each story."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from .data_loss import StoreCopy
 from .many_tasks import LONGEST_LIST_BYTES
 from .test_waiting_for_account import connects
 from .world import World, new_world
@@ -16,6 +18,19 @@ async def world(tmp_path: Path, empty_store_url: str) -> AsyncIterator[World]:
     unread."""
     async with new_world(tmp_path, store_url=empty_store_url) as made:
         yield made
+
+
+@pytest.fixture
+async def stores() -> AsyncIterator[contextlib.AsyncExitStack]:
+    """Provide a stack for additional Redis servers. They run until the world has been checked."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def store_copy(world: World, tmp_path: Path, stores: contextlib.AsyncExitStack) -> StoreCopy:
+    """Provide copies of the store. The world must depend on `stores` and have a store with faults."""
+    return StoreCopy(world, tmp_path, stores)
 
 
 @pytest.fixture

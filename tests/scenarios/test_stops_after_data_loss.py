@@ -18,13 +18,6 @@ WAIT_SECONDS = 10
 
 
 @pytest.fixture
-async def stores() -> AsyncIterator[contextlib.AsyncExitStack]:
-    """Provide a stack for additional Redis servers. They run until the world has been checked."""
-    async with contextlib.AsyncExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
 async def world(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stores: contextlib.AsyncExitStack
 ) -> AsyncIterator[World]:
@@ -32,11 +25,6 @@ async def world(
     look_often(monkeypatch)
     async with new_world(tmp_path, has_store_faults=True, TASKWIRE_SETTLE="3000") as made:
         yield made
-
-
-@pytest.fixture
-def store_copy(world: World, tmp_path: Path, stores: contextlib.AsyncExitStack) -> StoreCopy:
-    return StoreCopy(world, tmp_path, stores)
 
 
 async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(

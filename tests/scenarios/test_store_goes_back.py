@@ -25,13 +25,6 @@ SETTLE = "3000"
 
 
 @pytest.fixture
-async def stores() -> AsyncIterator[contextlib.AsyncExitStack]:
-    """Provide a stack for additional Redis servers. They run until the world has been checked."""
-    async with contextlib.AsyncExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
 async def world(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stores: contextlib.AsyncExitStack
 ) -> AsyncIterator[World]:
@@ -39,11 +32,6 @@ async def world(
     look_often(monkeypatch)
     async with new_world(tmp_path, has_store_faults=True, TASKWIRE_SETTLE=SETTLE) as made:
         yield made
-
-
-@pytest.fixture
-def store_copy(world: World, tmp_path: Path, stores: contextlib.AsyncExitStack) -> StoreCopy:
-    return StoreCopy(world, tmp_path, stores)
 
 
 async def test_a_task_that_the_store_has_lost_is_written_down_again(
