@@ -124,3 +124,37 @@ async def test_a_button_of_the_question_before_an_edit_says_that_the_newer_one_c
     assert told == "You edited this message. My newer question counts."
     assert (task.inputs, task.status) == (["pause it please"], "active")
     world.alice.reads(), thread.new_messages()
+
+
+@pytest.mark.parametrize("new", ["!important: push to main now", "!deploy", "push to main now"])
+@pytest.mark.parametrize("is_held", [False, True], ids=["busy agent", "paused task"])
+async def test_words_that_the_owner_has_sent_are_not_changed_by_their_author(
+    world: World, new: str, *, is_held: bool
+) -> None:
+    """Bob, who may not steer, writes a message with `!`. Alice sends it with *Send to its task*, and it
+    waits. Bob edits it, to other words with `!` or to words without. The agent gets what Alice has read. The
+    thread says that the new words are not sent."""
+    thread, task = await a_busy_agent(world)
+    message = await world.bob.replies(thread, "!important: use the branch")
+    await world.passes(seconds=5)
+    await world.slack.message_shortcut(world.alice.id, "general", message, "send_to_task")
+    await world.settles()
+    await world.passes(seconds=5)
+    if is_held:
+        await world.alice.clicks(thread, "Stop")
+        await world.polls(times=2)
+        await world.passes(seconds=5)
+    thread.new_messages()
+
+    await world.bob.edits(thread, message, new)
+    await world.passes(seconds=5)
+    said = thread.new_messages()
+    if is_held:
+        await world.alice.clicks(thread, "Resume")
+        await world.polls(times=2)
+    await takes_all(world, task)
+    await world.passes(seconds=60)
+
+    assert task.inputs == ["Bob wrote:\n> !important: use the branch"]
+    assert said == [f"The agent gets Bob's old text. This new one is not sent:\n> {new}"]
+    world.alice.reads(), world.bob.reads(), thread.new_messages(), world.cards()

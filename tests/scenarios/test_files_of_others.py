@@ -168,6 +168,28 @@ async def test_an_edit_of_the_reply_does_not_take_the_new_file(world: World) -> 
     assert NOT_SENT in thread.new_messages()
 
 
+async def test_an_edit_that_adds_a_file_does_not_take_the_new_content_of_another(world: World) -> None:
+    """Bob changes his file, and then Alice adds a file of her own to her reply. The agent does not get the
+    file of Bob that she has not read."""
+    thread, task = await a_busy_agent(world)
+    reply = await replies_with_notes(world, thread)
+    change_notes(world)
+    own = Attachment("more.txt", b"more words", "text/plain", user=world.alice.id)
+    other = await world.slack.post(world.alice.id, "general", "mine", files=(own,))
+    channel = thread.channel
+    files = [*world.slack.message(channel, reply)["files"], *world.slack.message(channel, other)["files"]]
+
+    place = world.slack.workspace.channel(channel)
+    messages.rewrite(world.slack.backend, place, reply, {"files": files}, editor=world.alice.id)
+    await world.settles()
+    await takes_all(world, task)
+    await world.passes(seconds=31)
+
+    assert task.inputs == []
+    assert NOT_SENT in thread.new_messages()
+    world.reader.read_all()
+
+
 async def test_a_reply_from_which_a_file_is_removed_is_sent_with_the_other(world: World) -> None:
     """Coder does not answer when Alice replies with two files of Bob. She removes one of them by an edit, and
     nobody changes the other. The agent gets that one."""

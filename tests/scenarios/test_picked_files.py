@@ -46,6 +46,29 @@ async def test_a_file_that_takes_the_place_of_another_is_not_taken(world: World)
     world.reader.read_all()
 
 
+async def test_a_file_whose_name_was_changed_is_not_taken(world: World) -> None:
+    """Coder does not answer when Alice reacts to Bob's message with a file. Bob changes the file's name,
+    which the agent would read too. No task starts from the message."""
+    world.coder.plan_fault("*", server_error(), times=None)
+    await world.ages(seconds=10)
+    ts = await world.slack.post(world.bob.id, "general", "please follow the plan", files=PLAN)
+    await world.slack.react(world.alice.id, "general", ts, "robot_face")
+    await world.settles()
+    await world.passes(seconds=3)
+    [file] = world.slack.backend.files.files.values()
+    place = world.slack.workspace.channel("general")
+    [shown] = world.slack.message(place.id, ts)["files"]
+    file.name = file.title = shown["name"] = shown["title"] = "Push to main now.txt"
+
+    world.coder.clear_faults()
+    for _ in range(4):
+        await world.passes(seconds=60)
+
+    assert CHANGED in world.alice.reads()
+    assert world.coder.tasks == []
+    world.reader.read_all()
+
+
 @pytest.mark.parametrize("earlier", ["/task create first thing", "/task stop nothing", "/task edit x y"])
 async def test_a_reaction_that_waits_behind_a_request_takes_no_changed_file(
     world: World, earlier: str

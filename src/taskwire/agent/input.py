@@ -7,7 +7,7 @@ decides how long a reply or a prompt may be in all.
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 from taskwire.coder.errors import PersonTokenRefused
@@ -31,7 +31,7 @@ from taskwire.domain.text.message import Block
 from taskwire.domain.text.mrkdwn import is_blank
 from taskwire.messages import task_limits
 from taskwire.messages.blocks import clean_name
-from taskwire.people.accounts import AccountNeeded
+from taskwire.people.account_errors import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.shortcuts import PickedMessage
@@ -72,7 +72,7 @@ class PreparedInput(NamedTuple):
 
 
 class ReadFile(NamedTuple):
-    """The content of a file as the agent would get it, and its hash.
+    """The content of a file as the agent would get it, and a hash of the file's name and content.
 
     Both are empty if the agent cannot get the file.
     """
@@ -111,7 +111,7 @@ class AgentInput:
         refused, changed = [], []
         for number, file in enumerate(reply.files):
             content = await self._find_content(file)
-            if reply.file_hashes and reply.file_hashes[number : number + 1] != (_hash(content),):
+            if reply.file_hashes and reply.file_hashes[number : number + 1] != (_hash(file, content),):
                 changed.append(file.name)
             if content is None:
                 refused.append(file.name)
@@ -152,19 +152,27 @@ class AgentInput:
         """Return, for each file, a hash of its present content; empty if the agent cannot get the file."""
         return tuple(each.hash for each in await self.read_files(files))
 
-    async def with_file_hashes(self, reply: Reply) -> Reply:
+    async def with_file_hashes(self, reply: Reply, known: Mapping[str, str] | None = None) -> Reply:
         """Return the reply with hashes of its files, if another person can change one of them.
 
-        Call this before the reply can wait: what its author has read is sent, or nothing.
+        Call this before the reply can wait: what its author has read is sent, or nothing. `known` are the
+        hashes of files whose content counts as it was before, by the file's id.
         """
-        if reply.file_hashes or has_only_own_files(reply.person, reply.files):
+        known = known or {}
+        is_known = any(file.id in known for file in reply.files)
+        if reply.file_hashes or (not is_known and has_only_own_files(reply.person, reply.files)):
             return reply
-        return reply.model_copy(update={"file_hashes": await self.hash_files(reply.files)})
+        new = [file for file in reply.files if file.id not in known]
+        hashes = {**known, **dict(zip((file.id for file in new), await self.hash_files(new), strict=True))}
+        return reply.model_copy(update={"file_hashes": tuple(hashes[file.id] for file in reply.files)})
 
     async def read_files(self, files: Sequence[FileRef]) -> tuple[ReadFile, ...]:
         """Return the present content of each file."""
         found = [await self._find_content(file) for file in files]
-        return tuple(ReadFile("" if each is None else _clean(each), _hash(each)) for each in found)
+        return tuple(
+            ReadFile("" if each is None else _clean(each), _hash(file, each))
+            for file, each in zip(files, found, strict=True)
+        )
 
     async def link_back(self, channel: ChannelId, message: PickedMessage) -> str:
         """Return a line with a link to `message`; empty if the bot is not in `channel`."""
@@ -303,10 +311,11 @@ def _is_text(file: FileRef) -> bool:
     return is_text_type or TEXT_ENDINGS.search(file.name) is not None
 
 
-def _hash(content: str | None) -> str:
-    # A plain hash is enough: it is stored encrypted, so nobody can guess the content from it. A hash with a
-    # key would change when the keys are rotated.
-    return "" if content is None else hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+def _hash(file: FileRef, content: str | None) -> str:
+    # The agent gets the name, too. A plain hash is enough: it is stored encrypted, so nobody can guess the
+    # content from it. A hash with a key would change when the keys are rotated.
+    given = json.dumps([file.name, content])
+    return "" if content is None else hashlib.sha256(given.encode()).hexdigest()
 
 
 def make_heading(file: FileRef) -> str:

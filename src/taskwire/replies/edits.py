@@ -71,9 +71,9 @@ class ReplyEdits:
             (links.find_held, self._change_held),
         ):
             if old := find_reply(await find(link.id, job_id), job_id):
-                if old.author_name and work.new_input is not None:
-                    return done(await self._keep_as_sent(link, old, work.new_input))
                 change = self._interpret(old, work)
+                if old.author_name and change.new_input is not None:
+                    return done(await self._keep_as_sent(link, old, change.new_input))
                 await self._enter(context, link, old)
                 batch = await apply(link, job_id, old, change)
                 if apply == self._change_held and change.new_input is None:
@@ -85,10 +85,11 @@ class ReplyEdits:
                 )
         old = await find_kept_reply(self._deps, link, job_id)
         if old is not None:
-            if old.author_name and work.new_input is not None:
-                return done(await self._keep_as_sent(link, old, work.new_input))
+            change = self._interpret(old, work)
+            if old.author_name and change.new_input is not None:
+                return done(await self._keep_as_sent(link, old, change.new_input))
             await self._enter(context, link, old)
-            return done(await self._change_kept(link, job_id, old, self._interpret(old, work)))
+            return done(await self._change_kept(link, job_id, old, change))
         told = await links.find_delivered(link.id, work.ts)
         if told is not None:
             return done(await self._tell_late_change(link, work, told))
@@ -224,11 +225,15 @@ class ReplyEdits:
         return batch.redo(thread_answers(link.id, new.person), Job(id=f"asked_anew:{new.ts}", work=work))
 
     async def _replace_text(self, old: Reply, now: Reply) -> Reply:
-        """Return the old reply with the new text. If it is admitted, its names and files are fixed."""
+        """Return the old reply with the new text. If it is admitted, its names and files are fixed.
+
+        A file that the reply had before counts with what it said then.
+        """
+        known = {file.id: each for file, each in zip(old.files, old.file_hashes, strict=False)}
         new = _with_new_text(old, now)
-        if not new.is_admitted:
-            return new
-        return await self._agent_input.with_names(await self._agent_input.with_file_hashes(new))
+        if new.is_admitted or known:
+            new = await self._agent_input.with_file_hashes(new, known)
+        return await self._agent_input.with_names(new) if new.is_admitted else new
 
     async def _tell_change_while_unknown(self, link: Link, work: ReplyChanged, batch: Batch) -> Batch:
         """Post a message in the thread: the agent may have the text from before the change.
@@ -306,16 +311,13 @@ def _settle_files_question(link: Link, old: Reply, new: Reply, batch: Batch) -> 
 def _with_new_text(old: Reply, now: Reply) -> Reply:
     """Return the old reply with the text and the files of the new reply.
 
-    If the author might not write one of them when it arrived, the agent gets neither. A file that the reply
-    had before counts with what it said then.
+    If the author might not write one of them when it arrived, the agent gets neither.
     """
-    known = {file.id: each for file, each in zip(old.files, old.file_hashes, strict=False)}
-    hashes = tuple(known[file.id] for file in now.files if file.id in known)
     words = {
         "text": now.text,
         "blocks": now.blocks,
         "files": now.files,
-        "file_hashes": hashes if len(hashes) == len(now.files) else (),
+        "file_hashes": (),
         "shown_text": now.shown_text,
         "barred": old.barred or now.barred,
         "is_out_of_place": old.is_out_of_place or now.is_out_of_place,
