@@ -5,6 +5,7 @@ import pytest
 
 from taskwire.tasks.connect import CLAIM_MS
 from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.slack.workspace import PRIVATE
 
 from .people import Person, Thread
 from .test_owner_changes import bob_has_a_task, connects
@@ -197,4 +198,43 @@ async def test_a_mute_ends_with_its_owner(world: World, *, is_detached: bool) ->
     assert any(said.startswith(f"<@{carol.id}>") for said in thread.new_messages())
     assert "Muted" not in thread.card()
     world.bob.reads(), carol.reads(), carol.hears()
+    world.reader.read_all()
+
+
+@pytest.mark.parametrize("how", ["removed from it", "made private"])
+async def test_a_thiefs_thread_ends_when_the_owner_can_no_longer_read_it(world: World, how: str) -> None:
+    """Mallory, with a stolen token, moves Alice's task to a channel that Alice can read. The tokens are
+    revoked, and Alice connects again. Then Mallory removes her from the channel, or makes it private. The
+    agent's next words are not posted there: the thread ends, and Alice is told."""
+    await world.restarts(accounts="both")
+    world.slack.add_channel("secret", ["alice"], kind="private")
+    await world.alice.runs("/task create fix the login", "secret")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    mallory = await connects_alices_user(world)
+    is_removed = how == "removed from it"
+    den = world.slack.add_channel("den", ["mallory"], kind="private" if is_removed else "public")
+    if is_removed:
+        await world.slack.join(world.alice.id, "den")
+    thread = await mallory.runs("/task attach fix-the-login", "den")
+    await revokes_alices_tokens(world)
+    await connects(world, world.alice, "alice")
+    await world.passes(seconds=20)
+    await mallory.types("/task disconnect")
+    world.alice.hears(), mallory.reads()
+    if is_removed:
+        await world.slack.leave(world.alice.id, "den")
+    else:
+        den.kind = PRIVATE
+    await world.forgets()
+    thread.new_messages()
+
+    await _asks(world, task)
+    said = thread.new_messages()
+    shown = await _reads_in(mallory, thread, "den")
+
+    assert [each.split(":")[0] for each in said] == ["Detached"]
+    assert not [each for each in shown if "vault" in each]
+    assert world.alice.hears() == [_ended(task)]
+    world.alice.reads(), mallory.hears()
     world.reader.read_all()

@@ -4,7 +4,8 @@ A channel is closed if it was archived or deleted, or if the bot was removed fro
 owner once. Messages that cannot be posted become dead letters: jobs that were given up and are stored. When
 the channel is open again, the dead letters are sent, and the thread is read for missed messages. The task
 goes on in the meantime. If the card was deleted, `card.py` posts it again, and later messages go to the new
-thread.
+thread. If the owner cannot read a thread that a former owner has asked for, nothing is posted there, and the
+thread ends.
 """
 
 from functools import partial
@@ -15,12 +16,15 @@ from taskwire.domain.ids import ts_of
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.maintenance import ChannelOpened, ThreadReopened
-from taskwire.domain.queueing.queues import card, to_thread
+from taskwire.domain.queueing.person_jobs import CheckOwner
+from taskwire.domain.queueing.queues import card, to_coder, to_thread
 from taskwire.domain.queueing.retry_policies import CARD_MOVING
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers
 from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.enqueue import draw, request_reading
+from taskwire.people.permissions import People
+from taskwire.people.thread_reach import is_out_of_reach
 from taskwire.queue.batch import Batch
 from taskwire.telemetry import logger
 
@@ -29,6 +33,8 @@ CLOSED_REASON = "the channel takes no message: "
 # The time between two tries to edit a message in a closed thread. Slack may send no event when the thread
 # opens again.
 CLOSED_RETRY_MS = HOUR_MS
+# How long an event waits for the check of the task's owner, in seconds.
+OWNER_CHECK_SECONDS = 5.0
 
 _log = logger("taskwire.notices.closed_threads")
 
@@ -68,6 +74,18 @@ def reopen_if_closed(link: Link, batch: Batch) -> Batch:
         if link.closed_error
         else batch
     )
+
+
+async def wait_for_owner_check(people: People, context: JobContext, link: Link) -> Outcome | None:
+    """Return the outcome of an event's job if the task's owner cannot read the thread (`thread_reach.py`).
+
+    The check of the owner ends the thread, and then the job's next run does nothing. Return None if the
+    thread goes on.
+    """
+    if not await is_out_of_reach(people, link):
+        return None
+    check = Job(id=f"owner:reach:{context.job.id}", work=CheckOwner())
+    return retry(OWNER_CHECK_SECONDS, None, Batch().append(to_coder(link.id), check, score=0))
 
 
 async def claim_attempt(deps: Dependencies, link: Link) -> bool:

@@ -43,7 +43,13 @@ from taskwire.job_context import (
 from taskwire.messages import inputs, notices
 from taskwire.notices.attribution import describe_answer, find_person_behind, prepend_act
 from taskwire.notices.build_summaries import BuildSummary, read_build
-from taskwire.notices.closed_threads import CLOSED_REASON, record_closed, reopen_if_closed, wait_for_new_card
+from taskwire.notices.closed_threads import (
+    CLOSED_REASON,
+    record_closed,
+    reopen_if_closed,
+    wait_for_new_card,
+    wait_for_owner_check,
+)
 from taskwire.notices.coming_turns import has_next_turn, with_unseen_inputs
 from taskwire.notices.overdue_notices import (
     is_overtaken,
@@ -100,6 +106,8 @@ class Notifier:
 
     async def apply_event(self, context: JobContext, link: Link) -> Outcome:
         """Reduce an event, store the new state, and queue the notices."""
+        if waits := await wait_for_owner_check(self._people, context, link):
+            return waits
         work = context.work(ApplyEvent)
         event = await self._add_reports(context, link, work.event)
         link = await with_unseen_inputs(self._deps, link, event)
@@ -231,7 +239,7 @@ class Notifier:
         """Post a notice.
 
         If the notice shows the agent's output, the first run of the job only reads this output, stores it in
-        the job, and ends with a retry. So every later try posts the same text.
+        the job, and ends with a retry. So every later try posts the same text, and calls the same people.
         """
         work = context.work(PostNotice)
         is_late = not context.is_outcome_unknown and is_overtaken(link, work.notice)
@@ -246,7 +254,6 @@ class Notifier:
             written = await read_new_output(self._deps, context.coder, link)
         is_new_output = written is not None and written.cursor and work.agent_output is None
         if is_new_output or (plan.is_chosen and work.calls is None):
-            # Every try posts the same text, and calls the same people in the same way.
             frozen = {"agent_output": written, "calls": plan if plan.is_chosen else None}
             return retry(0, context.job.with_work(**frozen))
         build_summary = await read_build(self._deps, context.coder, link, notice.kind)

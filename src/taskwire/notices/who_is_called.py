@@ -30,6 +30,7 @@ from taskwire.job_context import JobContext
 from taskwire.messages import personal_notices
 from taskwire.outbox.direct_messages import direct_messages
 from taskwire.people.permissions import People
+from taskwire.people.shares import is_shared_now
 from taskwire.queue.batch import Batch
 
 # The id of the job that sends the summary. While this job waits, later calls in the same quiet hours queue no
@@ -110,7 +111,7 @@ async def may_call(people: People, person: UserId, link: Link) -> bool:
         or await people.is_admin(person)
     ):
         return True
-    return await people.is_shared_with(person, link)
+    return await is_shared_now(people, person, link)
 
 
 async def _plan_calls(people: People, called: Mapping[UserId, PersonSettings], now_ms: int) -> CallPlan:

@@ -17,6 +17,7 @@ from taskwire.messages import owners, teammates
 from taskwire.outbox.direct_messages import direct_messages, tell_person
 from taskwire.outbox.tell_once import forget_told, record_unless_told
 from taskwire.people.permissions import People
+from taskwire.people.thread_reach import can_read_thread
 from taskwire.queue.batch import Batch
 
 
@@ -86,7 +87,7 @@ async def _tell_owner(
 ) -> None:
     """Tell the owner what another person did. The message leads to the thread, if the owner can read it."""
     thread = link.record.thread
-    if thread is None or not await can_read(people, owner, link):
+    if thread is None or not await can_read_thread(people, owner, link):
         tell_person(owner, job_id, message, batch, about=link.id)
         return
     work = CallPerson(
@@ -99,9 +100,3 @@ async def _tell_owner(
         message_kind="answer",
     )
     batch.append(direct_messages(owner), Job(id=job_id, work=work))
-
-
-async def can_read(people: People, person: UserId, link: Link) -> bool:
-    """Return whether the person can read the task's thread."""
-    thread = link.record.thread
-    return thread is not None and await people.directory.can_see(person, thread.channel)

@@ -23,11 +23,12 @@ from taskwire.messages import shared_tasks
 from taskwire.outbox.direct_delivery import post_directly
 from taskwire.outbox.direct_messages import direct_messages
 from taskwire.outbox.home_requests import refresh_home_if_kept
-from taskwire.outbox.owner_messages import can_read, tell_owner_of_shares
+from taskwire.outbox.owner_messages import tell_owner_of_shares
 from taskwire.outbox.posting import find_other_post, was_posted
 from taskwire.outbox.readers import may_read
 from taskwire.people.permissions import People
 from taskwire.people.shares import NAMED_TTL_MS, list_still_let_in
+from taskwire.people.thread_reach import can_read_thread
 from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority, with_least_priority
 from taskwire.slack.metadata import Metadata
@@ -194,6 +195,6 @@ async def _can_new_reader_read(
     known = await deps.notes.find(*name)
     if known is None:
         with with_least_priority(Priority.BACKFILL):
-            known = "1" if await can_read(people, person, link) else "0"
+            known = "1" if await can_read_thread(people, person, link) else "0"
     await deps.notes.keep(known, *name, ttl_ms=NAMED_TTL_MS)
     return known == "1"

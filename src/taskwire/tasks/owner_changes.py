@@ -27,10 +27,11 @@ from taskwire.messages import owners
 from taskwire.outbox.enqueue import draw
 from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.owner_absence import hasten_jobs_of
-from taskwire.outbox.owner_messages import can_read, tell_new_owner
+from taskwire.outbox.owner_messages import tell_new_owner
 from taskwire.outbox.share_messages import tell_of_shares
-from taskwire.people.accounts import AccountNeeded, NoAccount
+from taskwire.people.account_errors import AccountNeeded, NoAccount
 from taskwire.people.permissions import People
+from taskwire.people.thread_reach import can_read_thread, is_out_of_reach
 from taskwire.queue.batch import Batch
 from taskwire.telemetry import logger
 from taskwire.waiting_replies.detach import detach
@@ -50,6 +51,10 @@ async def _check(
     """Write who owns the task, if that is another person than the record says. End all its shares."""
     former, user_id = link.record.owner_slack, link.record.owner_id
     owner = await people.accounts.find_in_slack(user_id)
+    if owner == former and await is_out_of_reach(people, link):
+        batch = Batch()
+        await _end_thread(deps, people, agent_input, context, link, batch)
+        return done(batch)
     if owner == former or (owner is None and not await _has_lost(people, former, user_id)):
         # Jobs behind this one may wait for an account. How long they have waited still counts.
         return replace(done(), trouble="unchanged")
@@ -85,8 +90,9 @@ async def _has_lost(people: People, former: UserId | None, user_id: str) -> bool
     except (NoAccount, AccountNeeded, PersonTokenRefused):
         return True
     except UserError:
-        # A person who may not use the bot, or who is suspended, reads nothing anyway.
-        return False
+        # The person is suspended, or may not use the bot, so they read nothing now. Their own account is not
+        # known.
+        return await people.accounts.find_holder(user_id) != former
 
 
 async def _hand_over(
@@ -106,14 +112,21 @@ async def _hand_over(
     record = link.record
     if record.thread is None or record.task_id is None or record.owner_slack is None:
         return
-    is_kept = await can_read(people, record.owner_slack, link) or await people.accounts.has_address(
+    is_kept = await can_read_thread(people, record.owner_slack, link) or await people.accounts.has_address(
         former, record.owner_id
     )
     if not is_kept:
-        message = owners.thread_of_former_owner(link)
-        await detach(deps, agent_input, link, context.job.id, message, batch)
-    elif former is None and record.is_requested_by_owner:
+        await _end_thread(deps, people, agent_input, context, link, batch)
+        return
+    if former is None and record.is_requested_by_owner:
         # The person has disconnected their own account, and connects it again.
         return
-    job_id = f"{link.id}:{context.job.id}"
-    await tell_new_owner(people, link, job_id, batch, has_thread=is_kept)
+    await tell_new_owner(people, link, f"{link.id}:{context.job.id}", batch, has_thread=True)
+
+
+async def _end_thread(
+    deps: Dependencies, people: People, agent_input: AgentInput, context: JobContext, link: Link, batch: Batch
+) -> None:
+    """Detach a thread that the owner cannot read, and tell the owner."""
+    await detach(deps, agent_input, link, context.job.id, owners.thread_of_former_owner(link), batch)
+    await tell_new_owner(people, link, f"{link.id}:{context.job.id}", batch, has_thread=False)
