@@ -48,7 +48,8 @@ from taskwire.outbox.waiting_requests import (
     tell_of_account,
     was_replaced,
 )
-from taskwire.people.accounts import AccountNeeded, find_actor
+from taskwire.people.account_errors import AccountNeeded
+from taskwire.people.accounts import find_actor
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import OutcomeKind, Overtaken, Trouble
 from taskwire.redis.decoding import CannotRead

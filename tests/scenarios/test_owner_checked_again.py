@@ -189,3 +189,65 @@ async def test_only_a_confirmed_address_makes_a_person_the_owner(world: World, *
     assert f"Owner: {'Mallory' if is_confirmed else 'cc'}." in thread.card()
     assert _list_called(thread) == ({mallory.id} if is_confirmed else set())
     _leaves_unread(world, thread, world.bob, mallory)
+
+
+async def test_a_person_who_disconnects_while_their_own_user_is_suspended_owns_the_task_no_more(
+    world: World,
+) -> None:
+    """Bob's task is in a private channel, and its Coder user `cc` has nobody's address. Coder suspends the
+    user with Bob's own address, and he disconnects `cc`. The task is nobody's in Slack, and the share has
+    ended. When Bob's own user is active again, neither he nor Dave reads the task in an outage."""
+    world.slack.add_channel("secret", ["bob"], kind="private")
+    thread, task = await bob_has_a_task(world, "both", "secret")
+    dave = world.person("dave")
+    for channel in ("secret", "general"):
+        await world.slack.join(dave.id, channel)
+    await world.bob.replies(thread, f"!share <@{dave.id}>")
+    dave.hears()
+    world.coder.suspend("bob")
+
+    await world.bob.types("/task disconnect")
+    await world.passes(seconds=20)
+    told = dave.hears()
+    for person in (world.bob, dave):
+        await world.slack.leave(person.id, "secret")
+    world.coder.user("bob").status = "active"
+    await world.ages(seconds=600)
+
+    assert "Owner: cc." in thread.card()
+    assert [each.split("*")[0] for each in told] == ["Bob no longer lets you steer "]
+    for person in (world.bob, dave):
+        assert not await _reads_of_the_key(world, person, task)
+    _leaves_unread(world, thread, world.bob, dave)
+
+
+@pytest.mark.parametrize("is_suspended", [True, False])
+async def test_a_person_who_connects_another_user_reads_no_task_of_the_first_in_an_outage(
+    world: World, *, is_suspended: bool
+) -> None:
+    """Bob shares the task of the Coder user with his address, which Coder may suspend, with Dave. Then he
+    connects another user. He owns only the tasks of that user, also while Coder does not answer: neither Bob
+    nor Dave reads the task."""
+    await world.restarts(accounts="both")
+    world.coder.add_user("cc", email="cc@example.com")
+    dave = world.person("dave")
+    world.slack.add_channel("secret", ["bob", "dave"], kind="private")
+    await world.slack.join(dave.id, "general")
+    thread = await world.bob.runs("/task create fix the login", "secret")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    await world.bob.replies(thread, f"!share <@{dave.id}>")
+    if is_suspended:
+        world.coder.suspend("bob")
+        await world.ages(seconds=60)
+        await world.bob.types("/task list")
+
+    await connects(world, world.bob, "cc")
+    await world.passes(seconds=30)
+    for person in (world.bob, dave):
+        await world.slack.leave(person.id, "secret")
+    await world.ages(seconds=600)
+
+    for person in (world.bob, dave):
+        assert not await _reads_of_the_key(world, person, task)
+    _leaves_unread(world, thread, world.bob, dave)

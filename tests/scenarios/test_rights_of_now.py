@@ -9,7 +9,8 @@ from taskwire_sandbox.coder import faults
 from taskwire_sandbox.slack.ledger import Call
 
 from .people import Person
-from .waiting import PROMPT, a_waiting_agent
+from .test_owner_changes import bob_has_a_task
+from .waiting import PROMPT, a_waiting_agent, takes_all
 from .world import World
 
 NO_GUESTS = "Guests in this Slack cannot use Taskwire. Ask a full member to do it."
@@ -339,3 +340,60 @@ async def test_the_end_of_a_share_goes_ahead_of_what_waits(world: World, way: st
     )
     thread.new_messages()
     world.alice.reads(), world.bob.hears()
+
+
+@pytest.mark.parametrize("accounts", ["service", "both"])
+async def test_an_administrator_without_a_coder_account_lets_nobody_in(world: World, accounts: str) -> None:
+    """Alice, an administrator, shares her task with Bob. Her Coder user gets the address of somebody who is
+    not in Slack. She can still steer the task as an administrator, but Bob cannot."""
+    await world.restarts(admins=(world.alice.id,), accounts=accounts)
+    thread = await world.alice.runs("/task create fix it")
+    task = world.task("fix-it")
+    await takes_all(world, task)
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    await world.bob.replies(thread, "add a test")
+    await world.passes(seconds=5)
+    await _removed(world)
+    await world.ages(seconds=30)
+
+    await world.bob.replies(thread, "push to main")
+    await world.alice.replies(thread, "go on")
+    await world.passes(seconds=30)
+
+    assert task.inputs == ["Bob wrote:\n> add a test", "Alice wrote:\n> go on"]
+    world.bob.reads(), world.bob.hears(), world.alice.reads(), thread.new_messages(), world.cards()
+
+
+@pytest.mark.parametrize("said", ["push to main", "!stop"])
+@pytest.mark.parametrize("how", ["moved to nobody", "not connected any more"])
+async def test_a_share_of_a_former_owner_gives_no_right_while_coder_finds_no_people(
+    world: World, how: str, said: str
+) -> None:
+    """Bob shares a task with Dave. Then the task's Coder user is not Bob's any more, and nobody's in Slack.
+    Coder's search for people fails. Dave can neither write to the agent nor stop it."""
+    dave = world.person("dave")
+    await world.slack.join(dave.id, "general")
+    if how == "moved to nobody":
+        thread = await world.bob.runs("/task create fix the login")
+        task = world.task("fix-the-login")
+        await takes_all(world, task)
+    else:
+        thread, task = await bob_has_a_task(world, "both")
+    await world.bob.replies(thread, f"!share <@{dave.id}>")
+    if how == "moved to nobody":
+        world.coder.user("bob").email = "ghost@example.com"
+        world.coder.add_user("bob2", email="bob@example.com")
+    else:
+        await world.restarts(accounts="service")
+    await world.ages(seconds=600)
+    await dave.types("/task templates")
+    world.coder.plan_fault("users.list", faults.server_error(status=503), times=500)
+
+    await dave.replies(thread, said)
+    await world.passes(seconds=30)
+    world.coder.clear_faults()
+    await world.passes(seconds=300)
+
+    assert task.inputs == []
+    assert task.status == "active"
+    dave.reads(), dave.hears(), world.bob.reads(), world.bob.hears(), thread.new_messages(), world.cards()

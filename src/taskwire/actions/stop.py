@@ -32,7 +32,7 @@ from taskwire.outbox import questions
 from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.outbox.waiting_requests import is_renewed
-from taskwire.people.accounts import AccountNeeded
+from taskwire.people.account_errors import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone

@@ -382,7 +382,7 @@ class TaskActions:
         text = make_context(messages)
         if not text:
             raise UserError(*refusals.no_earlier_messages())
-        shown = answers.thread_given(await self._people.get_name(person), len(messages))
+        shown = answers.thread_given(await self._people.directory.get_name(person), len(messages))
         reply = await post_quotation(self._deps, self._people, context, link, work.requester, text, shown)
         given = record.model_copy(update={"context": AgentText(text[:1])})
         return done(

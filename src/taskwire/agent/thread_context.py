@@ -58,6 +58,6 @@ class ThreadContext:
 
     async def _find_name(self, person: UserId) -> str:
         try:
-            return await self._people.get_name(person)
+            return await self._people.directory.get_name(person)
         except (UserError, Refused):
             return ""

@@ -27,7 +27,7 @@ from taskwire.outbox.home_requests import HOME_ANSWER, forget_home, keep_home, r
 from taskwire.outbox.readers import Reader, find_reader
 from taskwire.outbox.waiting_creates import list_waiting_creates
 from taskwire.outbox.waiting_requests import is_renewed, note_refusal
-from taskwire.people.accounts import AccountNeeded
+from taskwire.people.account_errors import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read_if_possible

@@ -38,7 +38,7 @@ from taskwire.messages.share_form import ShareField, list_shown, share_form
 from taskwire.outbox.allowed_places import find_checked_place
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.outbox.questions import get_key
-from taskwire.people.accounts import AccountNeeded
+from taskwire.people.account_errors import AccountNeeded
 from taskwire.people.shares import MOST_SHARES
 from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import limit_of_checked_dialogs

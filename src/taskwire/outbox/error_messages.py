@@ -14,7 +14,7 @@ from taskwire.domain.text.message import Message
 from taskwire.messages import answers, refusals, waiting
 from taskwire.messages.shapes import statement
 from taskwire.messages.waiting import SilentSystem
-from taskwire.people.accounts import AccountNeeded
+from taskwire.people.account_errors import AccountNeeded
 from taskwire.redis.decoding import CannotRead
 from taskwire.slack.errors import NoCapacity, SlackRateLimited
 

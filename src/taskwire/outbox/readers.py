@@ -17,8 +17,10 @@ from taskwire.domain.lifecycle.links import Link, Rights
 from taskwire.domain.requester import Requester
 from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.waiting_requests import is_renewed
-from taskwire.people.accounts import AccountNeeded
-from taskwire.people.permissions import Account, People
+from taskwire.people.account_errors import AccountNeeded
+from taskwire.people.accounts import Account
+from taskwire.people.permissions import People
+from taskwire.people.shares import is_shared_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +28,19 @@ class Reader:
     """A person who may list tasks now.
 
     `account` is None for an administrator without an account, and for everybody while Coder does not answer
-    (`is_coder_away`).
+    (`is_coder_away`). Then `connected_id` is the id of the Coder user that the person has connected, if any.
     """
 
     person: UserId
     account: Account | None
     is_coder_away: bool = False
+    connected_id: str | None = None
 
     @property
     def account_id(self) -> str | None:
-        """The id of the person's account, empty if they have none; None while Coder does not answer."""
+        """The id of the person's account, empty if they have none; None if only Coder knows this."""
         if self.is_coder_away:
-            return None
+            return self.connected_id
         return self.account.id if self.account else ""
 
     def owns(self, link: Link) -> bool:
@@ -56,8 +59,10 @@ async def find_reader(people: People, person: UserId) -> Reader:
         if not is_coder_away(error):
             raise
         await people.get_profile(person)
-        await people.accounts.require_account_before(person)
-        return Reader(person, None, is_coder_away=True)
+        is_admin = people.accounts.has_service and await people.is_admin(person)
+        await people.accounts.suspensions.require_account_before(person, is_admin=is_admin)
+        connected_id = await people.accounts.find_known_id(person)
+        return Reader(person, None, is_coder_away=True, connected_id=connected_id)
     if account is None and not people.accounts.has_service:
         # An administrator. Without a service account, Coder decides what administrators see too.
         raise AccountNeeded(person)
@@ -79,7 +84,7 @@ async def may_read(deps: Dependencies, people: People, person: UserId, link: Lin
             return True
         if not reader.is_coder_away:
             return await people.can_steer(person, link)
-        return await people.is_shared_with(person, link) or (
+        return await is_shared_now(people, person, link) or (
             people.accounts.has_service and await people.is_admin(person)
         )
     except UserError:

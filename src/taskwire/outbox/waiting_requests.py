@@ -34,7 +34,7 @@ from taskwire.outbox.enqueue import draw
 from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.owner_absence import check_owners, show_absence
 from taskwire.outbox.tell_once import record_told, record_unless_told
-from taskwire.people.accounts import AccountNeeded
+from taskwire.people.account_errors import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Lease

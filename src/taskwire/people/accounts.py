@@ -15,56 +15,36 @@ job waits.
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from pydantic import BaseModel
+
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import CoderError, NotFound, PersonTokenRefused
 from taskwire.coder.rights import sees_everything
 from taskwire.dependencies import Dependencies
-from taskwire.domain.durations import DAY_MS
-from taskwire.domain.errors import AccountRefused, OutsideError, UserError
+from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import Reply
 from taskwire.domain.queueing.person_jobs import DeleteToken, PublishHome, RenewToken, SavePersonSettings
 from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester
-from taskwire.messages import accounts, missing_rights, refusals
+from taskwire.messages import missing_rights, refusals
 from taskwire.messages.missing_rights import WayBack
+from taskwire.people.account_errors import AccountNeeded, Suspended
 from taskwire.people.directory import CoderAccount, Directory
+from taskwire.people.suspensions import Suspensions
 from taskwire.queue.batch import Batch
 from taskwire.state.accounts import ConnectedAccount
-
-# The note that a person had no account when Coder was last asked, and how long it is stored. No outage of
-# Coder lasts longer.
-NO_ACCOUNT, NO_ACCOUNT_TTL_MS = "no_account", 30 * DAY_MS
 
 # The names of this many accounts are remembered for the audit trail.
 MOST_KNOWN_NAMES = 10_000
 
 
-class AccountNeeded(AccountRefused):
-    """The person has no Coder account yet. The request of the person waits until they have connected one."""
+class Account(BaseModel):
+    """A person's account in Coder."""
 
-    def __init__(self, person: UserId) -> None:
-        super().__init__("the person has connected no account")
-        self.person = person
-
-
-class NoAccount(UserError):
-    """No Coder user can be found by the person's e-mail address.
-
-    Slack shows no confirmed address, or the address belongs to no Coder user, or to several.
-    """
-
-
-class Suspended(UserError):
-    """The person's Coder account is suspended. An administrator of Taskwire is refused too.
-
-    `user_id` is the id of the Coder user, if Coder has just said so.
-    """
-
-    def __init__(self, sentence: str, hint: str, user_id: str = "") -> None:
-        super().__init__(sentence, hint, reason="suspended")
-        self.user_id = user_id
+    id: str
+    username: str
 
 
 class Accounts:
@@ -79,6 +59,7 @@ class Accounts:
         self._deps = deps
         self._directory = directory
         self._is_shared = is_shared
+        self.suspensions = Suspensions(deps, directory, self.find)
         self.can_connect = deps.has_personal_accounts
         self.has_service = deps.has_service_account
         self._known_names: dict[UserId, str] = {}
@@ -102,6 +83,11 @@ class Accounts:
             return None
         return await self._deps.accounts.find(person)
 
+    async def find_known_id(self, person: UserId) -> str | None:
+        """Return the id of the Coder user that the person has connected; None if there is none."""
+        account = await self.find(person)
+        return account.user_id if account is not None else None
+
     async def find_holder(self, user_id: str) -> UserId | None:
         """Return the person who has connected this Coder user; None if nobody has."""
         return await self._deps.accounts.find_person(user_id) if self.can_connect else None
@@ -120,14 +106,17 @@ class Accounts:
             return connected
         return await self._find_by_address(user_id) or connected
 
-    async def _find_by_address(self, user_id: str) -> UserId | None:
+    async def _find_by_address(self, user_id: str, *, is_active: bool = False) -> UserId | None:
         """Return the Slack user with the e-mail address of this Coder user; None if there is no such user.
 
-        An address that Slack has not confirmed does not count, because anybody may have entered it.
+        An address that Slack has not confirmed does not count, because anybody may have entered it. If
+        `is_active`, a suspended Coder user does not count either.
         """
         try:
             user = await self._deps.service_coder.get_user(user_id)
         except NotFound:
+            return None
+        if is_active and user.status == "suspended":
             return None
         found = await self._deps.slack.find_user_by_email(user.email) if user.email else None
         if found is None:
@@ -141,15 +130,12 @@ class Accounts:
     async def is_active(self, user_id: str) -> bool:
         """Return whether the service account sees this Coder user as active.
 
-        Return False if Coder does not answer now. Without a service account, nobody can ask: return True. An
-        act then needs an account to which Coder shows the task.
+        Raise OutsideError if Coder does not answer now. Without a service account, nobody can ask: return
+        True. An act then needs an account to which Coder shows the task.
         """
         if not self.has_service:
             return True
-        try:
-            found = await self._directory.list_users(user_id, self._deps.service_coder)
-        except OutsideError:
-            return False
+        found = await self._directory.list_users(user_id, self._deps.service_coder)
         return any(not account.is_suspended for account in found)
 
     async def refuse_former_owner(self, person: UserId, link: Link) -> UserError:
@@ -191,9 +177,12 @@ class Accounts:
 
         `is_refused` is whether Coder has just refused the person's own token. Where people can connect
         accounts and there is a service account, the person must have connected the task's Coder user with a
-        token that Coder accepts, or must have its e-mail address. If Coder does not say whose address it is,
-        the stored owner counts, unless their token is refused.
+        token that Coder accepts, or must have its e-mail address, and the user must not be suspended. If
+        Coder does not say whose address it is, the stored owner counts, unless their token is refused. A
+        person who has connected another user never counts.
         """
+        if await self.find_known_id(person) not in (None, user_id):
+            return False
         holder = await self.find_holder(user_id)
         account = await self.find(holder)
         is_held = account is not None and not account.is_refused
@@ -202,99 +191,14 @@ class Accounts:
         if not self.has_service or (is_held and not is_refused):
             return True
         try:
-            found = await self._find_by_address(user_id)
+            found = await self._find_by_address(user_id, is_active=True)
         except CoderError:
             return not is_refused and (holder != person or is_held)
-        return found == person or (found is None and not self.can_connect)
+        return found == person
 
     async def has_address(self, person: UserId | None, user_id: str) -> bool:
         """Return whether a Coder user certainly has the e-mail address of this person in Slack."""
         return person is not None and self.has_service and await self._find_by_address(user_id) == person
-
-    async def require_not_suspended(self, person: UserId) -> None:
-        """Raise Suspended if the person has no connected account and Coder had suspended their last one.
-
-        Without a service account, Coder can be asked about a person only with an account that the person has
-        connected. So a person cannot get rid of the suspension by disconnecting the account.
-        """
-        if self.has_service or await self.find(person) is not None:
-            return
-        username = await self._deps.accounts.find_suspended(person)
-        if username is not None:
-            raise Suspended(*accounts.account_was_suspended(username))
-
-    async def require_not_suspended_before(self, person: UserId) -> None:
-        """Raise Suspended if the person's account was suspended when Coder was last asked about it.
-
-        This is for what a person may do or read while Coder does not answer.
-        """
-        name = await self._deps.accounts.find_suspended(person)
-        if name is not None:
-            raise Suspended(*refusals.account_suspended(name))
-
-    async def require_account_before(self, person: UserId) -> None:
-        """Raise an error if the person had no usable account when Coder was last asked about them.
-
-        This is for what a person may read while Coder does not answer. Raise Suspended, AccountNeeded for a
-        token that Coder has refused, or UserError for a person without an account.
-        """
-        await self.require_not_suspended_before(person)
-        own = await self.find(person)
-        if own is not None and own.is_refused:
-            raise AccountNeeded(person)
-        if await self._deps.notes.find(NO_ACCOUNT, person) is not None:
-            raise UserError(*accounts.had_no_account(), reason="no_account")
-
-    async def was_without_account(self, person: UserId) -> bool:
-        """Return whether Coder had suspended the person's account, or had none, when it was last asked."""
-        is_suspended = await self._deps.accounts.find_suspended(person) is not None
-        return is_suspended or await self._deps.notes.find(NO_ACCOUNT, person) is not None
-
-    async def note_missing(self, person: UserId) -> None:
-        """Remember that a service account has found no account of the person."""
-        if self.has_service:
-            await self._deps.notes.keep("1", NO_ACCOUNT, person, ttl_ms=NO_ACCOUNT_TTL_MS)
-
-    async def require_not_suspended_still(self, person: UserId) -> None:
-        """Raise Suspended if the person's account was suspended, and Coder says that it still is.
-
-        So nobody gets rid of a suspension by disconnecting the account, or by another e-mail address in
-        Slack. If Coder no longer has the account, the suspension has ended. Raise the client's error if
-        Coder does not answer. Without a service account, see `require_not_suspended`.
-        """
-        noted = await self._deps.accounts.find_suspended_user(person) if self.has_service else None
-        if noted is None:
-            return
-        name, user_id = noted
-        if not user_id and "@" in name:
-            found = await self._directory.list_accounts(name)
-        else:
-            found = await self._directory.list_users(user_id or name, self._deps.service_coder)
-        if any(account.is_suspended for account in found):
-            raise Suspended(*refusals.account_suspended(name))
-        await self.forget_suspended(person)
-
-    async def note_suspended(self, person: UserId, name: str, user_id: str) -> None:
-        """Remember that Coder has suspended the person's account. `name` is its name, or its address.
-
-        `user_id` is its id, by which Coder finds it also under another name.
-        """
-        if await self._deps.accounts.find_suspended(person) is None:
-            await self._deps.queues.write(self._deps.accounts.note_suspended(Batch(), person, name, user_id))
-
-    async def forget_suspended(self, person: UserId) -> None:
-        """Remember that the person's account is active, if it was suspended or missing before."""
-        if await self._deps.notes.find(NO_ACCOUNT, person) is not None:
-            await self._deps.notes.forget(NO_ACCOUNT, person)
-        if await self._deps.accounts.find_suspended(person) is not None:
-            await self._deps.queues.write(self._deps.accounts.forget_suspended(Batch(), person))
-
-    async def note_if_suspended(self, account: ConnectedAccount, error: PersonTokenRefused) -> None:
-        """Remember it if Coder has refused the account's token because the account is suspended."""
-        if error.answer.says_suspended:
-            noted = (account.person, account.username, account.user_id)
-            batch = self._deps.accounts.note_suspended(Batch(), *noted)
-            await self._deps.queues.write(batch)
 
     async def get_user(self, own: ConnectedAccount) -> CoderAccount:
         """Return the Coder user whose account the person has connected.
@@ -309,7 +213,7 @@ class Accounts:
         try:
             found = await self._directory.list_users(own.user_id, self.make_client(own))
         except PersonTokenRefused as error:
-            await self.note_if_suspended(own, error)
+            await self.suspensions.note_if_suspended(own, error)
             if self.has_service:
                 active = await self._find_active(own, error)
                 if active is None or error.answer.says_suspended or not await self.is_accepted_again(own):
@@ -329,7 +233,7 @@ class Accounts:
         try:
             found = await self._directory.list_users(own.user_id, self._deps.service_coder)
         except OutsideError:
-            if error.is_remembered and await self._deps.accounts.find_suspended(own.person) is not None:
+            if error.is_remembered and await self._deps.accounts.is_suspended(own):
                 raise
             return None
         return _require_active(own, found)
@@ -342,7 +246,7 @@ class Accounts:
         the client's error too if Coder does not answer: the suspension then stays recorded, and the next
         request tries again.
         """
-        if await self._deps.accounts.find_suspended(own.person) is None:
+        if not await self._deps.accounts.is_suspended(own):
             return False
         batch = Batch()
         try:
@@ -351,14 +255,14 @@ class Accounts:
             if error.answer.says_suspended:
                 return False
             if self.has_service:
-                self._deps.accounts.forget_suspended(batch, own.person)
+                await self._deps.accounts.end_suspension(batch, own.person, own.user_id)
                 if own.refresh_token:
                     self._deps.accounts.forget_refused(batch, own.person)
                 await self._deps.queues.write(batch)
             if own.refresh_token:
                 raise
             return False
-        self._deps.accounts.forget_suspended(batch, own.person)
+        await self._deps.accounts.end_suspension(batch, own.person, own.user_id)
         await self._deps.queues.write(self._deps.accounts.forget_refused(batch, own.person))
         return True
 

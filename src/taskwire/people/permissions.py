@@ -7,10 +7,9 @@ at that time. A listener only checks whether the person may use the bot at all, 
 (`find_known_bar`).
 """
 
+import contextlib
 from datetime import timedelta
 from typing import Literal
-
-from pydantic import BaseModel
 
 from taskwire.coder.errors import CoderError, PersonTokenRefused
 from taskwire.dependencies import Dependencies
@@ -21,7 +20,8 @@ from taskwire.domain.lifecycle.links import Link, Rights, is_group
 from taskwire.domain.requester import Requester
 from taskwire.messages import missing_rights, refusals
 from taskwire.messages.missing_rights import RefusedAct
-from taskwire.people.accounts import AccountNeeded, Accounts, NoAccount, Suspended, require_rights
+from taskwire.people.account_errors import AccountNeeded, NoAccount, Suspended
+from taskwire.people.accounts import Account, Accounts, require_rights
 from taskwire.people.allowed import require_allowed, require_not_barred
 from taskwire.people.directory import Directory, KnownDirectory
 from taskwire.slack.models import Profile
@@ -39,13 +39,6 @@ OWNERS_VERBS = frozenset[RefusedAct]({"attach", "delete", "detach", "share", "un
 VIEWERS_VERBS = frozenset[RefusedAct]({"watch", "unwatch"})
 
 _log = logger("taskwire.people.permissions")
-
-
-class Account(BaseModel):
-    """A person's account in Coder."""
-
-    id: str
-    username: str
 
 
 class People:
@@ -114,15 +107,14 @@ class People:
             account = await self._ask_for_account(person, profile, own)
         except Suspended as error:
             name = own.username if own is not None else profile.email or ""
-            await self.accounts.note_suspended(person, name, error.user_id)
+            await self.accounts.suspensions.note_suspended(person, name, error.user_id)
             raise
         except (NoAccount, AccountNeeded):
-            if not await self.is_admin(person):
-                await self.accounts.note_missing(person)
+            await self.accounts.suspensions.note_missing(person)
             raise
         self.accounts.note_name(person, account.username)
         if own is None or not own.is_refused:
-            await self.accounts.forget_suspended(person)
+            await self.accounts.suspensions.forget_suspended(person, account.id)
         return account
 
     async def _ask_for_account(
@@ -132,7 +124,7 @@ class People:
             user = await self.accounts.get_user(own)
             return Account(id=own.user_id, username=user.username)
         if not self.accounts.has_service:
-            await self.accounts.require_not_suspended(person)
+            await self.accounts.suspensions.require_not_suspended(person)
             raise AccountNeeded(person)
         if not profile.email or not profile.is_email_confirmed:
             self._require_account_from(person)
@@ -163,7 +155,7 @@ class People:
         except (CoderError, TryLater, OutcomeUnknown):
             if needs_coder or not await self.is_admin(person):
                 raise
-            await self.accounts.require_not_suspended_before(person)
+            await self.accounts.suspensions.require_not_suspended_before(person)
 
     async def find_account(self, person: UserId) -> Account | None:
         """Return the person's Coder account; None for an administrator without an account.
@@ -176,9 +168,14 @@ class People:
         except (UserError, AccountNeeded) as error:
             if isinstance(error, Suspended) or not await self.is_admin(person):
                 raise
-            await self.get_profile(person)
-            await self.accounts.require_not_suspended_still(person)
+            await self._require_not_suspended(person)
             return None
+
+    async def _require_not_suspended(self, administrator: UserId) -> None:
+        """Raise Suspended if Coder has suspended an account of this administrator."""
+        profile = await self.get_profile(administrator)
+        email = profile.email if profile.is_email_confirmed else None
+        await self.accounts.suspensions.require_not_suspended_still(administrator, email)
 
     async def find_usable_account(self, person: UserId) -> Account | None:
         """Return what `find_account` returns; None too for an administrator whose token Coder refuses."""
@@ -188,7 +185,7 @@ class People:
             # With a service account, administrators need no account. So they need no valid token either.
             if not self.accounts.has_service or not await self.is_admin(person):
                 raise
-            await self.accounts.require_not_suspended_before(person)
+            await self._require_not_suspended(person)
             return None
 
     async def is_admin(self, person: UserId) -> bool:
@@ -213,7 +210,7 @@ class People:
             await self.require_account(person, needs_coder=needs_coder)
             return True
         if not link.record.owner_id:
-            await self.accounts.require_not_suspended(person)
+            await self.accounts.suspensions.require_not_suspended(person)
             return is_admin or link.record.is_owned_by(person)
         if await self._has_no_claim(person, link):
             return False
@@ -280,7 +277,8 @@ class People:
         """Return whether the task's owner may let others steer it: may use the bot, and has its Coder user.
 
         If Coder does not say now which user the owner has, nobody else may have the task's. If Slack does not
-        show the owner, the service account must see now that its user is active.
+        show the owner, the service account must see now that its user is active: raise OutsideError if it
+        cannot, so that an act waits.
         """
         if owner.person is None and owner.user_id:
             return await self.accounts.is_active(owner.user_id)
@@ -291,11 +289,17 @@ class People:
         except Suspended:
             return False
         except (UserError, OutsideError) as error:
-            is_out = await self.accounts.was_without_account(owner.person)
+            is_out = await self.accounts.suspensions.is_without_account(owner.person, error)
             if is_out or not await self.can_owner_act(owner.person):
                 return False
             is_refused = isinstance(error, PersonTokenRefused)
         return await self.accounts.owns_still(owner.person, owner.user_id, is_refused=is_refused)
+
+    async def lets_in_now(self, owner: LinkOwner) -> bool:
+        """Like `can_owner_let_in`, but False if this is not known now. For what is only shown."""
+        with contextlib.suppress(OutsideError):
+            return await self.can_owner_let_in(owner)
+        return False
 
     async def can_owner_act(self, owner: UserId | None) -> bool:
         """Return whether a task's owner may use the bot now: is an active full member, and not barred.
@@ -353,7 +357,7 @@ class People:
         own = await self.directory.list_groups_of(person, wanted) | {str(person)}
         found = [link for link, shares in shared.items() if own & set(shares)]
         owners = await self._deps.links.list_owners(found) if found else {}
-        active = {each for each in set(owners.values()) if await self.can_owner_let_in(each)}
+        active = {each for each in set(owners.values()) if await self.lets_in_now(each)}
         return frozenset(link for link in found if owners.get(link) in active)
 
     async def require_right_to(
@@ -449,18 +453,12 @@ class People:
         if place is not None and place.is_shared:
             raise UserError(*refusals.shared_channel(channel, what), reason="place")
 
-    async def get_name(self, person: UserId) -> str:
-        """Return a person's name. Raise UserError if Slack does not show the person to the bot."""
-        return await self.directory.get_name(person)
-
     async def find_name(self, person: UserId | None) -> str:
         """Return a person's name; empty if Slack does not give the name now."""
         if person is None:
             return ""
         try:
-            return await self.get_name(person)
+            return await self.directory.get_name(person)
         except (UserError, OutsideError) as error:
-            _log.info(
-                "name of a person not available, message made without it", person=person, error=str(error)
-            )
+            _log.info("person's name not available, left out", person=person, error=str(error))
             return ""

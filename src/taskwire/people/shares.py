@@ -20,7 +20,7 @@ from taskwire.domain.text.message import Message
 from taskwire.domain.text.mrkdwn import fold_words, split_names
 from taskwire.messages import refusals, share_form, teammates
 from taskwire.messages.shapes import typed_verb
-from taskwire.people.accounts import AccountNeeded, NoAccount, Suspended
+from taskwire.people.account_errors import AccountNeeded, NoAccount, Suspended
 from taskwire.people.directory import NAMES_OF_NAMED, SHARE_POSSIBLE
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -54,6 +54,13 @@ async def list_still_let_in(people: People, link: Link, ended: Collection[str]) 
     return tuple(found)
 
 
+async def is_shared_now(people: People, person: UserId, link: Link) -> bool:
+    """Like `People.is_shared_with`, but False if this is not known now."""
+    with contextlib.suppress(OutsideError):
+        return await people.is_shared_with(person, link)
+    return False
+
+
 class Shares:
     """Begins and ends shares."""
 
@@ -62,8 +69,8 @@ class Shares:
         self._people = people
 
     async def describe_in_force(self, link: Link, *, is_for_all: bool = False) -> str:
-        """Like `describe`, but empty while no share counts (`People.can_owner_let_in`)."""
-        counts = bool(link.shares) and await self._people.can_owner_let_in(get_owner(link.record))
+        """Like `describe`, but empty while no share counts (`People.lets_in_now`)."""
+        counts = bool(link.shares) and await self._people.lets_in_now(get_owner(link.record))
         return await self.describe(link, is_for_all=is_for_all) if counts else ""
 
     async def describe(self, link: Link, *, is_for_all: bool = False) -> str:

@@ -30,7 +30,7 @@ from taskwire.outbox import questions
 from taskwire.outbox.enqueue import record_delivery, say_with_file, show_receipt
 from taskwire.outbox.home_requests import refresh_owners_home
 from taskwire.outbox.questions import settle_reply
-from taskwire.people.accounts import AccountNeeded, NoAccount
+from taskwire.people.account_errors import AccountNeeded, NoAccount
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.replies.pass_on import offer_to_ask_for_choice
@@ -283,7 +283,7 @@ class ReplyDecisions:
             return done(batch, (work.requester, offer))
         # After this job's first run, the question has no buttons. So the choice may not be refused then.
         await require_place_for_reply(self._deps, link, work.requester.person)
-        name = await self._people.get_name(work.requester.person)
+        name = await self._people.directory.get_name(work.requester.person)
         words = inputs.question_answered(name)
         if work.author is not None:
             words = inputs.question_answered(await self._get_author_name(work), name)
@@ -329,7 +329,7 @@ class ReplyDecisions:
             name = await self._get_author_name(work)
             updates = {} if work.is_menu else {"author_name": name}
         else:
-            name = await self._people.get_name(work.requester.person)
+            name = await self._people.directory.get_name(work.requester.person)
         shown = answers.quoted_input(name, work.text, "chose")
         reply = await post_quotation(
             self._deps, self._people, context, link, work.requester, work.text, shown, needs_place=False

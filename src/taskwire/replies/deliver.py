@@ -56,7 +56,7 @@ from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.error_messages import get_refusal_text
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.outbox.waiting_requests import AccountProblem, waits_for_account
-from taskwire.people.accounts import AccountNeeded, NoAccount
+from taskwire.people.account_errors import AccountNeeded, NoAccount
 from taskwire.people.allowed import require_allowed
 from taskwire.people.permissions import People
 from taskwire.people.quotas import Quotas, TooManyRunning

@@ -30,7 +30,7 @@ from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.home_requests import refresh_owners_home
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.share_messages import tell_of_shares
-from taskwire.people.accounts import AccountNeeded, NoAccount
+from taskwire.people.account_errors import AccountNeeded, NoAccount
 from taskwire.people.permissions import People
 from taskwire.people.shares import Shares
 from taskwire.queue.batch import Batch
@@ -235,7 +235,7 @@ class ReplyPasser:
         Return an empty text if Slack does not show the author to the bot.
         """
         try:
-            return await self._people.get_name(reply.person)
+            return await self._people.directory.get_name(reply.person)
         except UserError:
             return ""
 

@@ -174,6 +174,6 @@ class MessageSender:
         if message.person is None:
             return message.app_name or "An app"
         try:
-            return await self._people.get_name(message.person)
+            return await self._people.directory.get_name(message.person)
         except UserError:
             return "Somebody"

@@ -139,7 +139,6 @@ class AccountStore:
         key = self._keys.named("account", account.person)
         batch.write("SET", key, key_ring().seal(account.model_dump_json(), key))
         self.forget_away(batch, account.person)
-        self.forget_suspended(batch, account.person)
         return batch.write("SET", self._keys.named("account_of", account.user_id), account.person)
 
     def replace_tokens(self, batch: Batch, account: ConnectedAccount) -> Batch:
@@ -204,15 +203,27 @@ class AccountStore:
     def note_suspended(self, batch: Batch, person: UserId, name: str, user_id: str) -> Batch:
         """Record that Coder has suspended the person's user. `name` is the user's name or e-mail address.
 
-        The record ends when an account is stored, or when Coder says that the user is active. It stays when
-        the account is removed.
+        The record ends when Coder says that this user is active. It stays when the person's account is
+        removed, and when the person connects another account.
         """
         key = self._keys.named("account_suspended", person)
         return batch.write("SET", key, key_ring().seal(f"{name}\n{user_id}", key))
 
-    def forget_suspended(self, batch: Batch, person: UserId) -> Batch:
-        """Record that the person's user is not suspended any more."""
-        return batch.write("DEL", self._keys.named("account_suspended", person))
+    async def is_suspended(self, account: ConnectedAccount) -> bool:
+        """Return whether a suspension of this account's user is recorded. See `end_suspension`."""
+        noted = await self.find_suspended_user(account.person)
+        return noted is not None and noted[1] in ("", account.user_id)
+
+    async def end_suspension(self, batch: Batch, person: UserId, user_id: str) -> bool:
+        """Record that this Coder user is active. Return whether it was the person's suspended user.
+
+        It also counts as this user if a record of an older version names none.
+        """
+        noted = await self.find_suspended_user(person)
+        if noted is None or noted[1] not in ("", user_id):
+            return False
+        batch.write("DEL", self._keys.named("account_suspended", person))
+        return True
 
     async def find_suspended(self, person: UserId) -> str | None:
         """Return the name or address of the person's suspended user; None if no suspension is recorded."""

@@ -26,7 +26,7 @@ from taskwire.domain.text.thread_context import remove_context
 from taskwire.messages import cards, refusals
 from taskwire.outbox.questions import CHOICES, PostedQuestion, find_open
 from taskwire.outbox.waiting_requests import AccountProblem, start_renewal
-from taskwire.people.accounts import AccountNeeded
+from taskwire.people.account_errors import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.people.shares import Shares
 from taskwire.redis.decoding import CannotRead

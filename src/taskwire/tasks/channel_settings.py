@@ -251,7 +251,7 @@ async def require_member(people: People, requester: Requester) -> None:
     The person needs no account in Coder. Raise Suspended if theirs is suspended.
     """
     await people.get_profile(requester.person)
-    await people.accounts.require_not_suspended_before(requester.person)
+    await people.accounts.suspensions.require_not_suspended_before(requester.person)
     channel = requester.channel
     if not channel or not await people.directory.is_member(requester.person, channel):
         raise UserError(*missing_rights.not_in_channel_with_settings(channel), reason="place")

@@ -161,6 +161,7 @@ class AccountConnector:
             await check_owners(self._deps, former, batch, is_connected=False)
         if former is not None and former.key_id != connected.key_id:
             delete_later(self._deps, batch, former, context.job.id)
+        await self._deps.accounts.end_suspension(batch, connected.person, connected.user_id)
         await context.write(self._deps.accounts.write(batch, connected), read)
         _log.info(
             "account connected", person=connected.person, coder_user=connected.user_id, job=context.job.id
@@ -241,7 +242,7 @@ class AccountConnector:
             await client.get_own_user()
         except PersonTokenRefused as error:
             if error.answer.says_suspended:
-                await self._people.accounts.note_if_suspended(held, error)
+                await self._people.accounts.suspensions.note_if_suspended(held, error)
                 return False
             if not await start_renewal(self._deps, error):
                 return True
@@ -373,7 +374,7 @@ class AccountConnector:
         if is_suspended:
             self._deps.accounts.note_suspended(batch, known.person, known.username, known.user_id)
         elif is_suspended is False:
-            self._deps.accounts.forget_suspended(batch, known.person)
+            await self._deps.accounts.end_suspension(batch, known.person, known.user_id)
         await refresh_home_if_kept(self._deps, known.person, batch)
         batch.drop(account(known.person), f"renew:{known.key_id}")
         await check_owners(self._deps, known, batch, is_connected=False)

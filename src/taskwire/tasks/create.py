@@ -30,7 +30,8 @@ from taskwire.messages import answers, inputs, refusals
 from taskwire.messages.unknown_verbs import offer_commands
 from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.request_retries import retry_for_person
-from taskwire.people.permissions import Account, People
+from taskwire.people.accounts import Account
+from taskwire.people.permissions import People
 from taskwire.people.quotas import Quotas
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read

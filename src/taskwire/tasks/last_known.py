@@ -45,6 +45,8 @@ class _Viewer(NamedTuple):
     shared: frozenset[LinkId]
     # The id of the person's account in Coder, empty if they have none; None if Coder does not answer.
     account_id: str | None = None
+    # The id of the Coder user that the person has connected, if any.
+    connected_id: str | None = None
 
     def can_see(self, link: Link) -> bool:
         """Return whether the person may see the task."""
@@ -57,8 +59,12 @@ class _Viewer(NamedTuple):
         return Rights.STEER if link.id in self.shared else Rights.SEE
 
     def owns(self, link: Link) -> bool:
-        """Return whether the person owns the task, or started it if Coder does not answer."""
-        return link.record.is_owned_by(self.person, self.account_id)
+        """Return whether the person owns the task.
+
+        If Coder does not answer, this is the task's stored owner, unless they have connected another user.
+        """
+        known_id = self.connected_id if self.account_id is None else self.account_id
+        return link.record.is_owned_by(self.person, known_id)
 
     def wants(self, link: Link, question: List, now_ms: int) -> bool:
         """Return whether the list that the person requested includes the task."""
@@ -239,16 +245,19 @@ class LastKnown:
     ) -> _Viewer:
         await self._people.get_profile(requester.person)
         accounts = self._people.accounts
-        require = accounts.require_account_before if needs_account else accounts.require_not_suspended_before
-        await require(requester.person)
-        account = await self._people.find_account(requester.person) if is_coder_there else None
         is_admin = self._deps.has_service_account and await self._people.is_admin(requester.person)
+        if needs_account:
+            await accounts.suspensions.require_account_before(requester.person, is_admin=is_admin)
+        else:
+            await accounts.suspensions.require_not_suspended_before(requester.person)
+        account = await self._people.find_account(requester.person) if is_coder_there else None
         return _Viewer(
             requester.person,
             await self._people.find_conversation(requester),
             is_admin,
             await self._people.list_shared_links(requester.person),
             (account.id if account else "") if is_coder_there else None,
+            await accounts.find_known_id(requester.person),
         )
 
     async def _find_outage(self, requester: Requester) -> CoderOutage:

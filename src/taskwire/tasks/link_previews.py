@@ -20,7 +20,7 @@ from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.messages import cards
 from taskwire.outbox.permalinks import find_permalink
-from taskwire.people.accounts import AccountNeeded
+from taskwire.people.account_errors import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.slack.shared_links import SharedLinks
 from taskwire.tasks.lookup import Lookup, VisibleTask

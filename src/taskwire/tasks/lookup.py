@@ -45,8 +45,9 @@ from taskwire.messages.cards import make_unlinked
 from taskwire.messages.task_lists import Hosts, TaskLine, get_task_text, task_row
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.whole_list import list_all_tasks
-from taskwire.people.accounts import AccountNeeded
-from taskwire.people.permissions import Account, People
+from taskwire.people.account_errors import AccountNeeded
+from taskwire.people.accounts import Account
+from taskwire.people.permissions import People
 from taskwire.single_flight import SingleFlight
 from taskwire.tasks.catalogue import Catalogue, CatalogueEntry, CatalogueReader
 from taskwire.tasks.matching import (

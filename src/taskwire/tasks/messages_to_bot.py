@@ -38,7 +38,7 @@ from taskwire.notices.who_is_called import ASKED_DIRECTLY
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.readers import may_answer
 from taskwire.outbox.request_retries import retry_for_person
-from taskwire.people.accounts import AccountNeeded
+from taskwire.people.account_errors import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone

@@ -50,7 +50,8 @@ from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.posting import find_file_url
 from taskwire.outbox.waiting_creates import list_creates_in_list, list_waiting_creates
 from taskwire.outbox.waiting_requests import answer_or_wait
-from taskwire.people.accounts import AccountNeeded, require_rights
+from taskwire.people.account_errors import AccountNeeded
+from taskwire.people.accounts import require_rights
 from taskwire.people.permissions import OWNERS_VERBS, People
 from taskwire.people.shares import Shares
 from taskwire.slack.call_priorities import retry_until_capacity

@@ -62,7 +62,7 @@ async def refresh_tokens(deps: Dependencies, context: JobContext, known: Connect
         return await _ask_to_connect(
             deps, context, known.model_copy(update={"refresh_token": ""}), str(refused)
         )
-    is_refused = known.is_refused and await deps.accounts.find_suspended(known.person) is not None
+    is_refused = known.is_refused and await deps.accounts.is_suspended(known)
     renewed = with_tokens(known, tokens, deps.slack.now()).model_copy(update={"is_refused": is_refused})
     batch = deps.accounts.replace_tokens(Batch(), renewed)
     if known.is_refused and not is_refused:

@@ -156,7 +156,7 @@ class TaskBinder:
         )
 
     async def _handle_create(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
-        was_tried = self._was_tried(context)
+        is_owner_certain = not (self._was_tried(context) or self._people.accounts.can_connect)
         try:
             task = await self._create_task(context, link.record)
         except UserError as error:
@@ -167,7 +167,7 @@ class TaskBinder:
             return self._fail(context, link, requester, refusals.coder_said(get_refusal_text(refused)))
         context.audit.is_done(task.id, task.name)
         batch = self._bind_task(link, task, is_baseline=False)
-        return done(_check_owner(link, batch) if was_tried else batch)
+        return done(batch if is_owner_certain else _check_owner(link, batch))
 
     async def _handle_attach(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
         task_id = TaskId(str(link.record.task_id))

@@ -47,7 +47,7 @@ from taskwire.outbox.error_messages import make_error_answer, make_give_up_messa
 from taskwire.outbox.posting import find_posted, get_earliest_unknown_ts, post_once
 from taskwire.outbox.questions import PostedQuestion
 from taskwire.outbox.tell_once import record_unless_told
-from taskwire.people.accounts import AccountNeeded
+from taskwire.people.account_errors import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.people.shares import Shares
 from taskwire.queue.batch import Batch

@@ -16,7 +16,7 @@ from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import refusals
 from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.request_retries import retry_for_person
-from taskwire.people.accounts import AccountNeeded
+from taskwire.people.account_errors import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read

@@ -48,7 +48,7 @@ async def post_quotation(
         # If the outcome is unknown, the quotation may be in the thread already.
         await require_place_for_reply(deps, link, requester.person)
     meta = Metadata(id=f"{link.id}:words:{context.job.id}", kind="answer", task_id=link.record.task_id)
-    message = shown or answers.quoted_input(await people.get_name(requester.person), text)
+    message = shown or answers.quoted_input(await people.directory.get_name(requester.person), text)
     place = (link.record.channel, link.record.thread_ts)
     try:
         ts: Ts = await post_once(deps, context, link.id, *place, message, meta)

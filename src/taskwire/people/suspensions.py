@@ -1,0 +1,152 @@
+"""Remembers whose Coder account was suspended or missing when Coder was last asked about it.
+
+So a suspension counts while Coder does not answer, and nobody gets rid of it by connecting or disconnecting
+an account.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from taskwire.coder.errors import PersonTokenRefused
+from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import UserId
+from taskwire.messages import accounts, refusals
+from taskwire.people.account_errors import AccountNeeded, NoAccount, Suspended
+from taskwire.people.directory import Directory
+from taskwire.queue.batch import Batch
+from taskwire.state.accounts import ConnectedAccount
+
+# The note that a person had no account when Coder was last asked, and how long it is stored. No outage of
+# Coder lasts longer.
+NO_ACCOUNT, NO_ACCOUNT_TTL_MS = "no_account", 30 * DAY_MS
+
+
+class Suspensions:
+    """The suspended and missing Coder accounts of one deployment.
+
+    `find` returns the account that a person has connected.
+    """
+
+    def __init__(
+        self,
+        deps: Dependencies,
+        directory: Directory,
+        find: Callable[[UserId], Awaitable[ConnectedAccount | None]],
+    ) -> None:
+        self._deps = deps
+        self._directory = directory
+        self._find = find
+        self._has_service = deps.has_service_account
+
+    async def require_not_suspended(self, person: UserId) -> None:
+        """Raise Suspended if the person has no connected account and Coder had suspended their last one.
+
+        Without a service account, Coder can be asked about a person only with an account that the person has
+        connected. So a person cannot get rid of the suspension by disconnecting the account.
+        """
+        if self._has_service or await self._find(person) is not None:
+            return
+        username = await self._deps.accounts.find_suspended(person)
+        if username is not None:
+            raise Suspended(*accounts.account_was_suspended(username))
+
+    async def require_not_suspended_before(self, person: UserId) -> None:
+        """Raise Suspended if the person's account was suspended when Coder was last asked about it.
+
+        This is for what a person may do or read while Coder does not answer.
+        """
+        name = await self._find_present(person)
+        if name is not None:
+            raise Suspended(*refusals.account_suspended(name))
+
+    async def _find_present(self, person: UserId) -> str | None:
+        """Return the name or address of the suspended account that the person has now; None if there is none.
+
+        A person who has connected another account since has that one, until Coder refuses its token.
+        """
+        noted, own = await self._deps.accounts.find_suspended_user(person), await self._find(person)
+        if noted is None or (own is not None and not own.is_refused and noted[1] not in ("", own.user_id)):
+            return None
+        return noted[0]
+
+    async def require_account_before(self, person: UserId, *, is_admin: bool) -> None:
+        """Raise an error if the person had no usable account when Coder was last asked about them.
+
+        This is for what a person may read while Coder does not answer. Raise Suspended, AccountNeeded for a
+        token that Coder has refused, or UserError for a person without an account. An administrator
+        (`is_admin`) needs no account.
+        """
+        await self.require_not_suspended_before(person)
+        own = await self._find(person)
+        if own is not None and own.is_refused:
+            raise AccountNeeded(person)
+        if not is_admin and await self._deps.notes.find(NO_ACCOUNT, person) is not None:
+            raise UserError(*accounts.had_no_account(), reason="no_account")
+
+    async def is_without_account(self, person: UserId, error: Exception) -> bool:
+        """Return whether a service account finds none of the person's, or found none when it last asked.
+
+        A suspended account counts as none. `error` is how the search for the account has just failed.
+        """
+        if self._has_service and isinstance(error, NoAccount | AccountNeeded):
+            return True
+        is_suspended = await self._find_present(person) is not None
+        return is_suspended or await self._deps.notes.find(NO_ACCOUNT, person) is not None
+
+    async def note_missing(self, person: UserId) -> None:
+        """Remember that a service account has found no account of the person."""
+        if self._has_service:
+            await self._deps.notes.keep("1", NO_ACCOUNT, person, ttl_ms=NO_ACCOUNT_TTL_MS)
+
+    async def require_not_suspended_still(self, person: UserId, email: str | None) -> None:
+        """Raise Suspended if the person's account was suspended, and Coder says that it still is.
+
+        So nobody gets rid of a suspension by disconnecting the account, by connecting another one, or by
+        another e-mail address in Slack. If Coder no longer has the account, the suspension has ended. The
+        account with the person's confirmed e-mail address counts too. Raise the client's error if Coder does
+        not answer. Without a service account, see `require_not_suspended`.
+        """
+        if not self._has_service:
+            return
+        found = await self._directory.list_accounts(email) if email else []
+        if email and found and all(account.is_suspended for account in found):
+            raise Suspended(*refusals.account_suspended(email))
+        noted = await self._deps.accounts.find_suspended_user(person)
+        if noted is None:
+            return
+        name, user_id = noted
+        if not user_id and "@" in name:
+            found = await self._directory.list_accounts(name)
+        else:
+            found = await self._directory.list_users(user_id or name, self._deps.service_coder)
+        if any(account.is_suspended for account in found):
+            raise Suspended(*refusals.account_suspended(name))
+        await self.forget_suspended(person, user_id)
+
+    async def note_suspended(self, person: UserId, name: str, user_id: str) -> None:
+        """Remember that Coder has suspended the person's account. `name` is its name, or its address.
+
+        `user_id` is its id, by which Coder finds it also under another name.
+        """
+        noted = await self._deps.accounts.find_suspended_user(person)
+        if noted is None or (user_id and noted[1] != user_id):
+            await self._deps.queues.write(self._deps.accounts.note_suspended(Batch(), person, name, user_id))
+
+    async def forget_suspended(self, person: UserId, user_id: str) -> None:
+        """Remember that this account of the person is active, if it was suspended or missing before.
+
+        The suspension of another account stays: it does not end when the person connects this one.
+        """
+        if await self._deps.notes.find(NO_ACCOUNT, person) is not None:
+            await self._deps.notes.forget(NO_ACCOUNT, person)
+        batch = Batch()
+        if await self._deps.accounts.end_suspension(batch, person, user_id):
+            await self._deps.queues.write(batch)
+
+    async def note_if_suspended(self, account: ConnectedAccount, error: PersonTokenRefused) -> None:
+        """Remember it if Coder has refused the account's token because the account is suspended."""
+        if error.answer.says_suspended:
+            noted = (account.person, account.username, account.user_id)
+            batch = self._deps.accounts.note_suspended(Batch(), *noted)
+            await self._deps.queues.write(batch)

@@ -1,0 +1,252 @@
+"""Coder suspends a person's account, and the person connects another one. The suspension counts again when
+that account is gone, and never ends by it."""
+
+import asyncio
+
+import pytest
+
+from taskwire_sandbox.coder import SandboxTask, faults
+
+from .people import Person, Thread
+from .test_owner_changes import bob_has_a_task, connects
+from .test_suspended_in_an_outage import goes_away
+from .waiting import takes_all
+from .world import World
+
+
+def _restart(accounts: str) -> dict[str, object]:
+    without_service = {"coder_session_token": None} if accounts == "personal" else {}
+    return {"accounts": accounts, **without_service}
+
+
+def _revoke(world: World, name: str) -> None:
+    """Delete all tokens of a Coder user."""
+    tokens = world.coder.world.tokens
+    for key in [key for key, token in tokens.items() if token.user.username == name]:
+        del tokens[key]
+
+
+async def _tries(world: World, person: Person, thread: Thread, task: SandboxTask, words: str) -> bool:
+    """Return whether the agent gets these words of the person, after ten minutes."""
+    await world.ages(seconds=600)
+    await person.replies(thread, words)
+    await world.passes(seconds=60)
+    return any(words in each for each in task.inputs)
+
+
+def _leaves_unread(world: World, thread: Thread, *people: Person) -> None:
+    for person in people:
+        person.reads(), person.hears()
+    thread.new_messages(), world.cards()
+
+
+@pytest.mark.parametrize("accounts", ["both", "personal"])
+@pytest.mark.parametrize("is_suspended", [True, False], ids=["suspended", "not suspended"])
+async def test_a_share_does_not_count_again_when_another_account_is_refused(
+    world: World, accounts: str, *, is_suspended: bool
+) -> None:
+    """Bob shares his task with Dave. Coder suspends Bob, or does not. He connects another Coder user and uses
+    Taskwire. Then Coder refuses the token of that user. Dave can neither write to the agent nor stop it."""
+    await world.restarts(**_restart(accounts))
+    world.coder.add_user("cc", email="cc@example.com")
+    dave = world.person("dave")
+    await world.slack.join(dave.id, "general")
+    await connects(world, dave, "dave")
+    if accounts == "personal":
+        await connects(world, world.bob, "bob")
+    thread = await world.bob.runs("/task create fix the login")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    await world.bob.replies(thread, f"!share <@{dave.id}>")
+    if is_suspended:
+        world.coder.suspend("bob")
+    await world.ages(seconds=60)
+    await world.bob.types("/task list")
+    if accounts == "personal":
+        await world.bob.types("/task disconnect")
+    await connects(world, world.bob, "cc")
+    await world.ages(seconds=60)
+    await world.bob.types("/task list")
+    _revoke(world, "cc")
+
+    gets_it = await _tries(world, dave, thread, task, "push to main")
+    await dave.replies(thread, "!stop")
+    await world.passes(seconds=60)
+
+    assert not gets_it
+    assert task.status == "active"
+    _leaves_unread(world, thread, world.bob, dave)
+
+
+@pytest.mark.parametrize("end", ["disconnected", "revoked", "deleted"])
+async def test_a_suspended_administrator_is_none_by_another_account(world: World, end: str) -> None:
+    """Coder suspends Root, an administrator. He connects another user, and uses Taskwire as that user. When
+    this account is gone, he can neither write to the agent of Alice's task nor stop it."""
+    root = world.person("root")
+    await world.slack.join(root.id, "general")
+    await world.restarts(accounts="both", admins=(root.id,))
+    world.coder.add_user("cc", email="cc@example.com")
+    thread = await world.alice.runs("/task create fix the login")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    world.coder.suspend("root")
+    before = await _tries(world, root, thread, task, "before")
+    await connects(world, root, "cc")
+    meanwhile = await _tries(world, root, thread, task, "as another user")
+    if end == "disconnected":
+        await root.types("/task disconnect")
+    else:
+        _revoke(world, "cc")
+    if end == "deleted":
+        del world.coder.world.users[world.coder.user("cc").id]
+
+    after = await _tries(world, root, thread, task, "push to main")
+    await root.replies(thread, "!stop")
+    await world.passes(seconds=60)
+
+    assert (before, meanwhile, after) == (False, True, False)
+    assert task.status == "active"
+    _leaves_unread(world, thread, root, world.alice)
+
+
+async def test_a_suspended_administrator_reads_nothing_in_an_outage_by_another_account(world: World) -> None:
+    """Coder suspends Root, an administrator. He connects another user and disconnects it. While Coder does
+    not answer, he reads nothing of Alice's task, and can neither mute nor detach it."""
+    root = world.person("root")
+    await world.slack.join(root.id, "general")
+    await world.restarts(accounts="both", admins=(root.id,))
+    world.coder.add_user("cc", email="cc@example.com")
+    thread = await world.alice.runs("/task create fix the login")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    task.becomes("idle", "The key is in vault 8")
+    await world.polls(times=2)
+    world.coder.suspend("root")
+    await world.ages(seconds=60)
+    await root.types("/task list")
+    await connects(world, root, "cc")
+    await root.types("/task list")
+    await root.types("/task disconnect")
+    root.reads(), thread.new_messages()
+    await world.ages(seconds=60)
+    goes_away(world)
+
+    for command in ("/task list", "/task status alice/fix-the-login"):
+        await root.types(command)
+    for verb in ("!mute", "!detach"):
+        await root.replies(thread, verb)
+    await world.passes(seconds=30)
+
+    shown = root.reads()
+    assert shown
+    assert [each for each in shown if "is suspended" not in each] == []
+    assert not thread.card().startswith("Detached")
+    world.coder.clear_faults()
+    _leaves_unread(world, thread, root, world.alice)
+
+
+async def test_a_suspended_person_does_not_steer_by_a_share_after_another_account(world: World) -> None:
+    """Alice shares her task with Bob, whom Coder suspends. He connects another user and disconnects it. He
+    does not steer with Alice's account (`personal`), as somebody who has never connected one could."""
+    await world.restarts(**_restart("personal"))
+    world.coder.add_user("cc", email="cc@example.com")
+    await connects(world, world.bob, "bob")
+    await connects(world, world.alice, "alice")
+    thread = await world.alice.runs("/task create fix the login")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    world.coder.suspend("bob")
+    suspended = await _tries(world, world.bob, thread, task, "suspended")
+    await world.bob.types("/task disconnect")
+    disconnected = await _tries(world, world.bob, thread, task, "disconnected")
+    await connects(world, world.bob, "cc")
+    await world.bob.types("/task disconnect")
+
+    after = await _tries(world, world.bob, thread, task, "push to main")
+    await world.bob.replies(thread, "!stop")
+    await world.passes(seconds=60)
+
+    assert not suspended
+    assert not disconnected
+    assert not after
+    assert task.status == "active"
+    _leaves_unread(world, thread, world.alice, world.bob)
+
+
+async def test_a_suspension_ends_when_the_suspended_account_is_active_again(world: World) -> None:
+    """Coder suspends Bob, and he connects another user meanwhile. When his own user is active again, and he
+    connects it, he can steer his task, and Dave can by his share."""
+    await world.restarts(**_restart("personal"))
+    world.coder.add_user("cc", email="cc@example.com")
+    dave = world.person("dave")
+    await world.slack.join(dave.id, "general")
+    await connects(world, world.bob, "bob")
+    thread = await world.bob.runs("/task create fix the login")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    await world.bob.replies(thread, f"!share <@{dave.id}>")
+    world.coder.suspend("bob")
+    suspended = await _tries(world, dave, thread, task, "suspended")
+    await world.bob.types("/task list")
+    await connects(world, world.bob, "cc")
+    world.coder.user("bob").status = "active"
+
+    await connects(world, world.bob, "bob")
+
+    assert not suspended
+    assert await _tries(world, world.bob, thread, task, "go on")
+    assert await _tries(world, dave, thread, task, "add a test")
+    _leaves_unread(world, thread, world.bob, dave)
+
+
+async def test_a_task_that_was_being_created_is_not_its_former_owners(world: World) -> None:
+    """Bob creates a task as the Coder user `cc`, whose address nobody has in Slack. He disconnects this user
+    before Coder has answered. The task is nobody's in Slack."""
+    thread, _ = await bob_has_a_task(world, "both")
+    thread.new_messages(), world.cards()
+    world.coder.plan_fault("tasks.create", faults.late_after(2))
+    await world.bob.types("/task create second job", settles=False)
+    while len(world.coder.tasks) < 2:  # noqa: ASYNC110 - no event tells when the stand-in has the task
+        await asyncio.sleep(0.02)
+    await world.bob.types("/task disconnect", settles=False)
+    while await world.bot.parts.deps.accounts.find(world.bob.id) is not None:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0.02)
+
+    await world.settles()
+    await world.passes(seconds=30)
+
+    cards = [card for card in world.cards() if "Second job" in card]
+    assert ["Owner: cc" in card for card in cards] == [True]
+    world.reader.read_all()
+
+
+async def test_a_former_administrator_without_an_account_reads_nothing_in_an_outage(world: World) -> None:
+    """Alice shares her task in a private channel with Root, an administrator, whose Coder user is deleted. He
+    leaves the channel and is no administrator any more. While Coder does not answer, he reads nothing."""
+    root = world.person("root")
+    await world.slack.join(root.id, "general")
+    world.slack.add_channel("secret", ["alice", "root"], kind="private")
+    await world.restarts(admins=(root.id,))
+    thread = await world.alice.runs("/task create fix the login", "secret")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    await world.alice.replies(thread, f"!share <@{root.id}>")
+    task.becomes("idle", "The key is in vault 8")
+    await world.polls(times=2)
+    del world.coder.world.users[world.coder.user("root").id]
+    await world.ages(seconds=60)
+    await root.types("/task list")
+    await world.slack.leave(root.id, "secret")
+    await world.restarts(admins=())
+    await world.ages(seconds=60)
+    goes_away(world)
+    root.reads()
+
+    for command in ("/task list", f"/task status {task.id}", "/task"):
+        await root.types(command)
+    shown = [*root.reads(), await root.opens_home()]
+
+    assert not [each for each in shown if "vault 8" in each or "Fix the login" in each]
+    world.coder.clear_faults()
+    _leaves_unread(world, thread, root, world.alice)
