@@ -134,6 +134,43 @@ async def test_a_thief_does_not_end_the_owners_thread(world: World) -> None:
 
 
 @pytest.mark.parametrize("accounts", ["service", "both"])
+@pytest.mark.parametrize("who", ["former owner", "new owner"])
+async def test_a_thread_ends_when_the_address_of_its_coder_user_has_moved(
+    world: World, accounts: str, who: str
+) -> None:
+    """Bob's task is in a private channel of his. In Coder, its user gets Carol's address. The former or the
+    new owner acts on the task, so Taskwire sees this. The thread ends, Carol is told, and Bob reads nothing
+    more."""
+    await world.restarts(accounts=accounts)
+    world.slack.add_channel("den", ["bob"], kind="private")
+    thread = await world.bob.runs("/task create fix the login", "den")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    carol = world.person("carol", in_coder=False)
+    await world.slack.join(carol.id, "general")
+    world.coder.user("bob").email = "carol@example.com"
+    world.coder.add_user("bob2", email="bob@example.com")
+    await world.ages(seconds=600)
+    thread.new_messages()
+
+    if who == "former owner":
+        await world.bob.replies(thread, "go on")
+    else:
+        await carol.types(f"/task mute {task.name}")
+    await world.passes(seconds=30)
+    ended = thread.new_messages()[0]
+    await _asks(world, task)
+    shown = await _reads_in(world.bob, thread, "den")
+
+    assert ended.startswith("Detached: the task belongs to Carol now")
+    assert not [each for each in shown if "vault" in each]
+    assert carol.hears() == [_ended(task)]
+    assert task.inputs == []
+    world.bob.reads(), world.bob.hears(), carol.reads()
+    world.reader.read_all()
+
+
+@pytest.mark.parametrize("accounts", ["service", "both"])
 @pytest.mark.parametrize("how", ["attach", "move"])
 async def test_the_owner_hears_of_a_thread_that_they_cannot_read(
     world: World, accounts: str, how: str

@@ -56,7 +56,7 @@ async def test_a_channel_that_lets_everybody_steer_gives_no_right_to_a_task_with
     await personal.passes(seconds=5)
 
     assert personal.bob.reads() == [
-        f"*Fix it* belongs to alice, so you can't {act}. Alice can let you, with `!share @Bob` in its thread."
+        f"*Fix it* belongs to alice, so you can't {act}. Ask alice, or a Taskwire administrator."
     ]
     assert (task.status, task.prompt, task.inputs) == ("active", "fix it", [])
 

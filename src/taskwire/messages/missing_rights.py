@@ -54,15 +54,15 @@ def not_owner(link: Link, act: RefusedAct, own_name: str = "") -> Refusal:
     belongs = f"belongs to {owner}" if owner else "is not yours"
     sentence = f"{bold_name(get_name(link))} {belongs}, so you can't {_WHAT_IS_REFUSED[act]}."
     owner = owner or "its owner"
-    if act in _NEVER_SHARED:
+    if act in _NEVER_SHARED or link.record.owner_slack is None:
         return (sentence, f"Ask {owner}, or a Taskwire administrator.")
-    if act == "send" and link.record.owner_slack is not None and link.record.thread is not None:
+    if act == "send" and link.record.thread is not None:
         write = "mention me" if link.is_mention_only else "write"
         sentence = sentence.removesuffix(".") + " yourself."
         return (sentence, f"If you {write} in its thread, you can ask {owner} to pass your reply on.")
     shared_with = escape_line(own_name.replace("`", ""), 60) or "you"
     can_let = f"{owner[:1].upper()}{owner[1:]} can let you, with `!share @{shared_with}` in its thread."
-    if act == "pause" and link.record.owner_slack is not None and link.record.thread is not None:
+    if act == "pause" and link.record.thread is not None:
         stop = "@Taskwire stop" if link.is_mention_only else "stop"
         can_let += f" Or write `{stop}` there and ask {owner} to pass it on."
     return (sentence, can_let)

@@ -24,8 +24,15 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import UserId
 from taskwire.domain.lifecycle.links import Link
-from taskwire.domain.queueing.jobs import Reply
-from taskwire.domain.queueing.person_jobs import DeleteToken, PublishHome, RenewToken, SavePersonSettings
+from taskwire.domain.queueing.jobs import Job, Reply
+from taskwire.domain.queueing.person_jobs import (
+    CheckOwner,
+    DeleteToken,
+    PublishHome,
+    RenewToken,
+    SavePersonSettings,
+)
+from taskwire.domain.queueing.queues import to_coder
 from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester
 from taskwire.messages import missing_rights, refusals
@@ -36,6 +43,8 @@ from taskwire.people.suspensions import Suspensions
 from taskwire.queue.batch import Batch
 from taskwire.state.accounts import ConnectedAccount
 
+# How long a stored owner that seems to be wrong is not checked again.
+OWNER_SEEN_MS = 600_000
 # The names of this many accounts are remembered for the audit trail.
 MOST_KNOWN_NAMES = 10_000
 
@@ -147,6 +156,17 @@ class Accounts:
         if self.can_connect and self.has_service and await self.find(person) is not None:
             way_back = "disconnect"
         return UserError(*missing_rights.not_owner_in_coder(link, way_back), reason="not_allowed")
+
+    async def check_owner_unless_stored(self, person: UserId, link: Link, *, is_own: bool) -> None:
+        """Queue a check of the task's stored owner if Coder has just shown another one, once in ten minutes.
+
+        `is_own` is whether Coder shows the task as the person's own.
+        """
+        if is_own == link.record.is_owned_by(person) or link.end_reason is not None:
+            return
+        if await self._deps.notes.keep_if_new("owner_seen", link.id, person, ttl_ms=OWNER_SEEN_MS):
+            job = Job(id=f"owner:seen:{person}", work=CheckOwner())
+            await self._deps.queues.write(Batch().append(to_coder(link.id), job, score=0))
 
     async def counts_as_owner(self, person: UserId, link: Link) -> bool:
         """Return whether the person is the owner of the link's task, as far as this is known without the

@@ -215,6 +215,7 @@ class People:
         if await self._has_no_claim(person, link):
             return False
         is_own = link.record.is_owned_by(person, (await self.get_account(person)).id)
+        await self.accounts.check_owner_unless_stored(person, link, is_own=is_own)
         return is_own or (is_admin and await self.accounts.sees(person, link))
 
     async def _has_no_claim(self, person: UserId, link: Link) -> bool:
@@ -257,7 +258,7 @@ class People:
         return await self.get_rights(person, link, needs_coder=needs_coder) > Rights.SEE
 
     async def is_let_in(self, person: UserId, link: Link) -> bool:
-        """Return whether a share, or the channel's settings, let the person steer. Do not ask Coder."""
+        """Return whether a share, or the channel's settings, let the person steer."""
         return await self.is_shared_with(person, link) or await self._may_steer_by_channel(person, link)
 
     async def may_steer_besides(self, person: UserId, link: Link) -> bool:

@@ -1,4 +1,4 @@
-"""Changes the stored owner of tasks whose Coder user was connected or disconnected.
+"""Changes the stored owner of tasks whose Coder user was connected or disconnected, or got another address.
 
 A link's record names the owner of its task in Slack: the owner is called, and may share the task. If another
 person connects the task's Coder user, the task is that person's from then on. It is no longer shared with the
@@ -8,7 +8,8 @@ read the thread, the thread is detached, so that the former owner does not read 
 If a person disconnects a Coder user that is nobody else's, the record names no owner in Slack any more.
 
 Each link has a job of its own, before all others that call Coder about this link. A link that is bound to an
-existing task, or that opens again, gets such a job too.
+existing task, or that opens again, gets such a job too, and so does a link whose stored owner Coder shows as
+another person's when somebody acts on the task (`Accounts.check_owner_unless_stored`).
 """
 
 from dataclasses import replace
