@@ -1,5 +1,7 @@
 """A teammate mutes a task, or an administrator shares it. Its owner hears of it, but not again and again."""
 
+import pytest
+
 from .running_tasks import TITLE, a_task, timeless
 from .world import World
 
@@ -79,3 +81,38 @@ async def test_the_owner_hears_that_an_administrator_shares_the_task(world: Worl
     assert task.inputs == ["Bob wrote:\n> add a test"]
     assert root.reads()[-1].startswith("The agent did not get your reply: you can't steer this task.")
     world.bob.hears(), world.bob.reads(), thread.new_messages()
+
+
+@pytest.mark.parametrize("away", ["suspended in Coder", "deactivated", "a guest"])
+async def test_a_task_is_not_shared_while_its_owner_cannot_be_told(world: World, away: str) -> None:
+    """Root, an administrator, shares Alice's task with Bob while she may not use Taskwire. He reads that this
+    is not possible now. When she is back, Bob cannot steer."""
+    root = world.person("root")
+    await world.slack.join(root.id, "general")
+    await world.restarts(admins=(root.id,))
+    thread, task = await a_task(world)
+    user = world.slack.workspace.user(world.alice.id)
+    if away == "suspended in Coder":
+        world.coder.suspend("alice")
+    elif away == "deactivated":
+        user.deleted = True
+    else:
+        user.is_restricted = True
+    await world.forgets()
+
+    await root.replies(thread, f"!share <@{world.bob.id}>")
+    read = root.reads()
+    user.deleted = user.is_restricted = False
+    world.coder.user("alice").status = "active"
+    await world.forgets()
+    await world.restarts(admins=())
+    await world.bob.replies(thread, "push to main")
+    await world.passes(seconds=30)
+
+    assert read == [
+        f"*{TITLE}* belongs to Alice, who can't use Taskwire now, so nobody else can steer it. Share it once "
+        "they can."
+    ]
+    assert task.inputs == []
+    assert world.bob.hears() == []
+    world.bob.reads(), thread.new_messages()

@@ -75,6 +75,13 @@ def owner_cannot_act(link: Link, act: RefusedAct) -> Refusal:
     return (f"{belongs}, so you can't {_WHAT_IS_REFUSED[act]}.", "Ask a Taskwire administrator.")
 
 
+def owner_cannot_let_in(link: Link) -> Refusal:
+    """Say that the task cannot be shared now, because its owner may not use the bot or lost the account."""
+    owner = escape_line(get_owner_name(link), 60) or "somebody"
+    belongs = f"{bold_name(get_name(link))} belongs to {owner}, who can't use Taskwire now"
+    return (f"{belongs}, so nobody else can steer it.", "Share it once they can.")
+
+
 def not_owner_in_coder(link: Link, way_back: WayBack) -> Refusal:
     """Say that the task is not the person's any more, because the person has another Coder account now.
 

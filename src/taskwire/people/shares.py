@@ -18,7 +18,7 @@ from taskwire.domain.lifecycle.links import Link, is_group
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.domain.text.mrkdwn import fold_words, split_names
-from taskwire.messages import refusals, share_form, teammates
+from taskwire.messages import missing_rights, refusals, share_form, teammates
 from taskwire.messages.shapes import typed_verb
 from taskwire.people.account_errors import AccountNeeded, NoAccount, Suspended
 from taskwire.people.directory import NAMES_OF_NAMED, SHARE_POSSIBLE
@@ -123,8 +123,12 @@ class Shares:
         after this request: a request may wait for days, and the later end counts.
 
         Raise UserError if one of these people may never use the bot, if one of the groups does not exist, or
-        if there are too many shares. The task is then shared with none of them.
+        if there are too many shares. Raise it too if the share would not count now, because of the owner: the
+        owner could not be told of it. The task is then shared with none of them.
         """
+        owner = get_owner(link.record)
+        if who and not await self._people.can_owner_let_in(owner):
+            raise UserError(*missing_rights.owner_cannot_let_in(link), reason="not_allowed")
         who = [each for each in who if not await self._has_ended_since(requester, link, each)]
         # Whoever may share a task needs no share. Theirs would outlast the right.
         without = (link.record.owner_slack, requester.person)
