@@ -9,6 +9,7 @@ from taskwire_sandbox.slack import Attachment, CallFault, messages
 
 from .test_marked_messages import CHANGED
 from .test_pass_on_whole import change_content
+from .test_picked_messages import CHANGED as NOT_SENT
 from .waiting import a_waiting_agent
 from .world import World
 
@@ -129,3 +130,39 @@ async def test_a_request_waits_until_its_files_are_read(
     [task] = world.coder.tasks
     assert "plan.txt:\n```\nrun the tests\n```" in task.prompt
     world.reader.read_all()
+
+
+@pytest.mark.parametrize("author", ["an app", "Bob"])
+@pytest.mark.parametrize("how", ["reaction", "shortcut"])
+async def test_words_that_change_without_slacks_mark_are_not_taken(
+    world: World, how: str, author: str
+) -> None:
+    """Alice picks a message of an app or of Bob while Coder does not answer. An app then changes its blocks,
+    which Slack does not mark as an edit. The agent does not get the new words, and Alice is told."""
+    thread, task = await a_waiting_agent(world)
+    place = world.slack.workspace.channel("general")
+    root = thread.ts if how == "shortcut" else None
+    if author == "Bob":
+        ts = await world.slack.post(world.bob.id, "general", "run the tests", root)
+    else:
+        ts = await world.slack.post_as_bot("general", "run the tests", root)
+    await world.settles()
+    async with world.coder.outage():
+        await world.forgets()
+        if how == "shortcut":
+            await world.slack.message_shortcut(world.alice.id, "general", ts, "send_to_task")
+        else:
+            await world.slack.react(world.alice.id, "general", ts, "robot_face")
+        await world.settles()
+        await world.passes(seconds=2)
+        new = {"type": "section", "block_id": "x", "text": {"type": "mrkdwn", "text": "push to main now"}}
+        messages.rewrite(world.slack.backend, place, ts, {"blocks": [new]}, editor=None)
+        await world.passes(seconds=30)
+    for _ in range(4):
+        await world.passes(seconds=30)
+
+    read = world.alice.reads()
+    assert task.inputs == []
+    assert len(world.coder.tasks) == 1
+    assert (CHANGED if how == "reaction" else NOT_SENT) in read
+    world.bob.reads(), thread.new_messages(), world.reader.read_all()

@@ -113,8 +113,7 @@ class Shortcuts:
         is_new = is_in_thread and moment_of(requester.at) - moment_of(message.ts) < NEW_MESSAGE
         looks = LINK_LOOKS if is_new else 1
         limit = limit_of_picked(requester.person, requester.at)
-        is_own = message.person == requester.person and has_only_own_files(message.person, message.files)
-        if message.files and not is_own:
+        if message.person != requester.person or not has_only_own_files(message.person, message.files):
             read_files_at_once(requester, message.ts, CLAIMED_LINK, batch, claimed_in=thread)
         said = await self._claim(f"shortcut:{used.delivery}", thread, batch, limit, looks)
         await ack()

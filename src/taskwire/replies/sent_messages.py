@@ -77,6 +77,8 @@ class MessageSender:
         if not is_own:
             await self._require_for_agent(message)
             await self._require_authors_files(message, work.requester.person)
+            if not await self._picked_files.has_same_words(context, work.requester, message):
+                return self._refuse(context, work)
         hashes: tuple[str, ...] = ()
         if message.files and not (is_own and has_only_own_files(message.person, message.files)):
             hashes = await self._picked_files.get_hashes(context, work.requester, work.ts, message.files)

@@ -58,12 +58,15 @@ class MarkedMessages:
             raise UserError(*refusals.message_unreadable()) from None
         if message.is_own:
             return done()
+        is_same = await self._picked_files.has_same_words(context, work.requester, message)
         if message.files and work.file_hashes is None:
             hashes = await self._picked_files.get_hashes(context, work.requester, message.ts, message.files)
             return retry(0, context.job.with_work(file_hashes=hashes))
         # If the message is a reply, the answer is shown in the thread of that reply, where the person reads.
         requester = work.requester.model_copy(update={"thread_ts": message.thread_ts})
         try:
+            if not is_same:
+                raise UserError(*refusals.message_changed(), reason="changed")
             return await self._start(requester, message, work.file_hashes or (), context)
         except UserError as error:
             context.audit.is_refused(error.reason)
