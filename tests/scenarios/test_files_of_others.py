@@ -286,7 +286,7 @@ async def test_a_file_of_the_bot_is_sent_once(world: World) -> None:
     jobs = await world.jobs()
 
     assert not [name for name, waiting in jobs.items() if name.startswith("to_coder:") and waiting]
-    assert [each.splitlines()[0] for each in task.inputs] == ["Taskwire wrote:"]
+    assert [each.splitlines()[0] for each in task.inputs] == ['"Taskwire (an app)" wrote:']
     world.alice.reads(), thread.new_messages()
 
 

@@ -278,3 +278,28 @@ async def test_an_ended_thread_does_not_give_the_tasks_new_prompt(world: World, 
     assert task.prompt.startswith("PLUTONIUM")
     assert "PLUTONIUM" not in mal.dialog()
     world.reader.read_all()
+
+
+async def test_nobody_learns_who_decided_in_a_channel_that_they_cannot_read(world: World) -> None:
+    """In a private channel, Alice has passed on a reply of Mal. Bob, who is not there, makes up presses of
+    the question's buttons. He reads each time that there is no such task."""
+    world.slack.add_channel("secret", ["alice"], kind="private")
+    mal = world.person("mal")
+    await world.slack.join(mal.id, "secret")
+    thread = await world.alice.runs("/task create fix the login", "secret")
+    task = world.task("fix-the-login")
+    await world.polls()
+    await world.passes(seconds=3)
+    reply = await mal.replies(thread, "use the branch")
+    await world.passes(seconds=8)
+    await mal.presses("Ask Alice to pass it on")
+    await world.alice.presses("Pass it on")
+    await world.passes(seconds=5)
+
+    for step in ("ask", "not_now", "always"):
+        await world.bob.presses_made_up(f"teammate.{step}", f"{await link_of(world, task)} reply:{reply}")
+
+    read = world.bob.reads()
+    assert len(read) == 3
+    assert [each for each in read if "no such task" not in each] == []
+    world.alice.reads(), world.alice.hears(), mal.reads(), mal.hears(), thread.new_messages(), world.cards()

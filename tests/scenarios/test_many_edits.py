@@ -4,11 +4,13 @@ of them wait there."""
 import asyncio
 
 from taskwire.queue.user_limits import MAX_WAITING_CHANGES
+from taskwire.state.link_writes import MAX_TAKEN_MESSAGES
 from taskwire_sandbox.coder.faults import late
 from taskwire_sandbox.slack import DeliveryFault
 from tests.metrics import value_of
 
 from .people import Thread
+from .test_made_up_presses import link_of
 from .test_pass_on import bob_asks
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import World
@@ -123,3 +125,28 @@ async def test_edits_after_passing_on_are_told_once(world: World) -> None:
     assert told == ["The agent gets Bob's old text. This new one is not sent:\n> please add test 0"]
     assert task.inputs == ["Bob wrote:\n> please add a test"]
     world.alice.reads(), world.bob.reads(), thread.new_messages()
+
+
+async def test_an_edit_of_a_dropped_reply_stays_nothing_after_many_messages(world: World) -> None:
+    """Alice drops a reply that waits. Bob, who may not steer, writes more messages than Taskwire remembers of
+    a thread. Alice then corrects the dropped reply in Slack. It does not wait for the agent again."""
+    thread, task = await a_busy_agent(world)
+    dropped = await world.alice.replies(thread, "delete the databse")
+    await world.passes(seconds=3)
+    await world.alice.replies(thread, "!pause")
+    await world.passes(seconds=10)
+    await world.polls()
+    await world.alice.clicks(thread, "Drop the reply")
+    await world.passes(seconds=5)
+    for number in range(MAX_TAKEN_MESSAGES + 5):
+        await world.slack.post(world.bob.id, "general", f"hm {number}", thread.ts)
+        world.clock.passes(2)
+    await world.settles()
+    await world.passes(seconds=30)
+
+    await world.alice.edits(thread, dropped, "delete the database")
+    await world.passes(seconds=30)
+
+    assert await world.bot.parts.deps.links.list_waiting(await link_of(world, task)) == []
+    assert "waits" not in thread.card()
+    world.bob.reads(), world.alice.reads(), thread.new_messages(), world.cards()

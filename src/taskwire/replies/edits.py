@@ -8,6 +8,7 @@ change arrives before the reply's own message, the reply is claimed with its new
 
 import contextlib
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import cast
 
@@ -15,7 +16,7 @@ from taskwire.agent.input import AgentInput, is_asked_as_verb
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.ids import microseconds, moment_of
+from taskwire.domain.ids import Ts, microseconds, moment_of
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing import replies
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, AnswerInThread, Job, Reply, ReplyChanged
@@ -33,6 +34,7 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import DELIVERY_CLAIM_TTL_MS
 from taskwire.queue.user_limits import MAX_UNCHECKED_REPLIES
+from taskwire.state.link_writes import MAX_TAKEN_MESSAGES
 from taskwire.waiting_replies.kept import find_kept_reply
 from taskwire.waiting_replies.undelivered import (
     find_reply,
@@ -93,7 +95,8 @@ class ReplyEdits:
         told = await links.find_delivered(link.id, work.ts)
         if told is not None:
             return done(await self._tell_late_change(link, work, told))
-        is_known = work.ts in await links.list_taken(link.id)
+        taken = await links.list_taken(link.id)
+        is_known = work.ts in taken or _was_taken_before(work.ts, taken)
         if is_known or (link.reads_only_mentions_at(work.ts) and not self._is_addressed(work.new_input)):
             return done()
         return await self._claim_early_change(context, link, work)
@@ -294,6 +297,11 @@ class ReplyEdits:
         self._deps.notes.count_in(batch, work.ts, context.now_ms, most, *counted, ttl_ms=HOUR_MS)
         job = Job(id=f"{REPLY_ID_PREFIX}{work.ts}", work=work.new_input)
         return done(batch.append(to_coder(link.id), job, score=no_agent_score(work.ts), is_newest=True))
+
+
+def _was_taken_before(ts: Ts, taken: Sequence[Ts]) -> bool:
+    """Return whether a message is older than the newest messages of its link, whose ts alone are stored."""
+    return len(taken) >= MAX_TAKEN_MESSAGES and microseconds(ts) < microseconds(taken[0])
 
 
 def _score_of(reply: Reply) -> int:

@@ -118,7 +118,9 @@ class ReplyPasser:
         work = context.work(PassOn)
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
-        if work.step != "ask":
+        if work.step == "ask":
+            await self._people.require_visible(work.requester, link)
+        else:
             verb: RefusedAct = "share" if work.step == "always" else "pass_on"
             await self._people.require_right_to(verb, work.requester, link)
         offered = await find_offered(self._deps, link.id, work.job)

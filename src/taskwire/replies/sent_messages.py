@@ -174,7 +174,8 @@ class MessageSender:
     async def _get_author_name(self, message: PickedMessage) -> str:
         """Return the name of the message's author, who is not the person who sends it."""
         if message.person is None:
-            return message.app_name or "An app"
+            # An app can choose the name of a person.
+            return f"{message.app_name} (an app)" if message.app_name else "An app"
         try:
             return await self._people.directory.get_name(message.person)
         except UserError:
