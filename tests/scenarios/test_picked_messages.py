@@ -96,7 +96,7 @@ async def test_a_file_of_the_bot_is_sent_too(world: World) -> None:
     await world.settles()
     await world.passes(seconds=3)
 
-    assert task.inputs == ['"Taskwire (an app)" wrote:\n> the log\n>\n> log.txt:\n> ```\n> line 1\n> ```']
+    assert task.inputs == ["Taskwire wrote:\n> the log\n>\n> log.txt:\n> ```\n> line 1\n> ```"]
     world.reader.read_all()
 
 
