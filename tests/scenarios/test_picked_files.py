@@ -165,4 +165,5 @@ async def test_words_that_change_without_slacks_mark_are_not_taken(
     assert task.inputs == []
     assert len(world.coder.tasks) == 1
     assert (CHANGED if how == "reaction" else NOT_SENT) in read
-    world.bob.reads(), thread.new_messages(), world.reader.read_all()
+    world.bob.reads(), thread.new_messages()
+    world.reader.read_all()

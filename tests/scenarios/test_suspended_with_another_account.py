@@ -5,6 +5,7 @@ import asyncio
 
 import pytest
 
+from taskwire.domain.ids import UserId
 from taskwire_sandbox.coder import SandboxTask, faults
 
 from .people import Person, Thread
@@ -210,7 +211,7 @@ async def test_a_task_that_was_being_created_is_not_its_former_owners(world: Wor
     while len(world.coder.tasks) < 2:  # noqa: ASYNC110 - no event tells when the stand-in has the task
         await asyncio.sleep(0.02)
     await world.bob.types("/task disconnect", settles=False)
-    while await world.bot.parts.deps.accounts.find(world.bob.id) is not None:  # noqa: ASYNC110 - as above
+    while await world.bot.parts.deps.accounts.find(UserId(world.bob.id)) is not None:  # noqa: ASYNC110 - as above
         await asyncio.sleep(0.02)
 
     await world.settles()
