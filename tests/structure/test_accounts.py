@@ -15,6 +15,7 @@ ASK_FOR_NOBODY = {
     "outbox/service_token.py",
     "outbox/whole_list.py",
     "people/accounts.py",
+    "people/suspensions.py",
     "people/directory.py",
     "polling/poller.py",
     "tasks/connect.py",
