@@ -3,6 +3,7 @@
 import pytest
 
 from .running_tasks import TITLE, a_task, timeless
+from .test_owner_changes import connects
 from .world import World
 
 
@@ -116,3 +117,37 @@ async def test_a_task_is_not_shared_while_its_owner_cannot_be_told(world: World,
     assert task.inputs == []
     assert world.bob.hears() == []
     world.bob.reads(), thread.new_messages()
+
+
+@pytest.mark.parametrize("accounts", ["both", "personal"])
+@pytest.mark.parametrize("end", ["disconnected", "revoked"])
+async def test_an_owner_who_has_to_connect_again_hears_of_a_share(
+    world: World, accounts: str, end: str
+) -> None:
+    """Alice has disconnected her account, or Coder refuses her token. Root, an administrator, shares her task
+    with Bob. She is told."""
+    root = world.person("root", roles=("owner",))
+    await world.slack.join(root.id, "general")
+    without_service = {"coder_session_token": None} if accounts == "personal" else {}
+    await world.restarts(admins=(root.id,), accounts=accounts, **without_service)
+    for person in (world.alice, root):
+        await connects(world, person, person.name)
+    thread, _ = await a_task(world)
+    if end == "disconnected":
+        await world.alice.types("/task disconnect")
+    else:
+        tokens = world.coder.world.tokens
+        for key in [key for key, token in tokens.items() if token.user.username == "alice"]:
+            del tokens[key]
+    await world.ages(seconds=60)
+    world.alice.hears()
+
+    await root.replies(thread, f"!share <@{world.bob.id}>")
+    await world.passes(seconds=30)
+
+    told = [each for each in world.alice.hears() if each.startswith("Root lets Bob steer")]
+    assert len(told) == 1
+    await root.types("/task disconnect")
+    for person in (root, world.alice, world.bob):
+        person.reads(), person.hears()
+    thread.new_messages(), world.cards()

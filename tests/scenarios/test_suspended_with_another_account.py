@@ -251,3 +251,76 @@ async def test_a_former_administrator_without_an_account_reads_nothing_in_an_out
     assert not [each for each in shown if "vault 8" in each or "Fix the login" in each]
     world.coder.clear_faults()
     _leaves_unread(world, thread, root, world.alice)
+
+
+@pytest.mark.parametrize(
+    ("accounts", "end"),
+    # Without a service account, nobody can ask about a user whose token has ended.
+    [("both", "connects another"), ("both", "token ended"), ("personal", "connects another")],
+)
+async def test_a_suspension_that_nobody_has_seen_is_seen_before_the_account_goes(
+    world: World, accounts: str, end: str
+) -> None:
+    """Root, an administrator in `both` and with a share in `personal`, has connected a user with another
+    address than his own. Coder suspends it, and Root does nothing before he connects another user over it, or
+    disconnects it after its token has ended. Afterwards he cannot write to the agent."""
+    root = world.person("root", in_coder=False)
+    await world.slack.join(root.id, "general")
+    admins = {"admins": (root.id,)} if accounts == "both" else {}
+    await world.restarts(**_restart(accounts), **admins)
+    for name in ("root2", "cc"):
+        world.coder.add_user(name, email=f"{name}@example.com")
+    await connects(world, root, "root2")
+    await connects(world, world.alice, "alice")
+    thread = await world.alice.runs("/task create fix the login")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    if accounts == "personal":
+        await world.alice.replies(thread, f"!share <@{root.id}>")
+    before = await _tries(world, root, thread, task, "add a test")
+    world.coder.suspend("root2")
+    if end == "connects another":
+        await connects(world, root, "cc")
+    else:
+        _revoke(world, "root2")
+    await root.types("/task disconnect")
+
+    after = await _tries(world, root, thread, task, "push to main")
+    await root.replies(thread, "!stop")
+    await world.passes(seconds=60)
+
+    assert (before, after) == (True, False)
+    assert task.status == "active"
+    _leaves_unread(world, thread, root, world.alice)
+
+
+async def test_a_person_without_an_account_reads_nothing_in_an_outage_by_another_account(
+    world: World,
+) -> None:
+    """Alice shares her task with Bob, who leaves its private channel. His Coder user is deleted. He connects
+    another user and disconnects it. While Coder does not answer, he reads nothing of the task."""
+    world.slack.add_channel("secret", ["alice", "bob"], kind="private")
+    await world.restarts(accounts="both")
+    world.coder.add_user("cc", email="cc@example.com")
+    thread = await world.alice.runs("/task create fix the login", "secret")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    await world.slack.leave(world.bob.id, "secret")
+    task.becomes("idle", "The key is in vault 8")
+    await world.polls(times=2)
+    del world.coder.world.users[world.coder.user("bob").id]
+    await world.ages(seconds=60)
+    await connects(world, world.bob, "cc")
+    await world.bob.types("/task disconnect")
+    await world.ages(seconds=60)
+    goes_away(world)
+    world.bob.reads()
+
+    for command in ("/task list", f"/task status {task.id}", "/task"):
+        await world.bob.types(command)
+    shown = [*world.bob.reads(), await world.bob.opens_home()]
+
+    assert not [each for each in shown if "vault 8" in each or "Fix the login" in each]
+    world.coder.clear_faults()
+    _leaves_unread(world, thread, world.bob, world.alice)

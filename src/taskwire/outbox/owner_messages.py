@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
+from taskwire.domain.errors import AccountRefused, OutsideError, UserError
 from taskwire.domain.ids import UserId, moment_of
 from taskwire.domain.lifecycle.links import Link, is_group
 from taskwire.domain.queueing.jobs import Job
@@ -85,10 +86,13 @@ async def tell_new_owner(people: People, link: Link, job_id: str, batch: Batch, 
 async def _tell_owner(
     people: People, owner: UserId, link: Link, job_id: str, message: Message, batch: Batch
 ) -> None:
-    """Tell the owner what another person did. The message leads to the thread, if the owner can read it."""
-    thread = link.record.thread
+    """Tell the owner what another person did. The message leads to the thread, if the owner can read it.
+
+    It is sent also if Coder does not say now which account the owner has: it has no words of the agent.
+    """
+    thread, about = link.record.thread, link.id if await _has_account(people, owner) else None
     if thread is None or not await can_read_thread(people, owner, link):
-        tell_person(owner, job_id, message, batch, about=link.id)
+        tell_person(owner, job_id, message, batch, about=about)
         return
     work = CallPerson(
         person=owner,
@@ -96,7 +100,18 @@ async def _tell_owner(
         ts=thread.ts,
         task_id=link.record.task_id,
         message=message,
-        about=link.id,
+        about=about,
         message_kind="answer",
     )
     batch.append(direct_messages(owner), Job(id=job_id, work=work))
+
+
+async def _has_account(people: People, owner: UserId) -> bool:
+    """Return whether the owner needs no new connection to Coder to be known there."""
+    try:
+        await people.get_account(owner)
+    except AccountRefused:
+        return False
+    except (OutsideError, UserError):
+        return True
+    return True

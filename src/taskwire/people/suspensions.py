@@ -4,12 +4,13 @@ So a suspension counts while Coder does not answer, and nobody gets rid of it by
 an account.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.errors import UserError
+from taskwire.domain.errors import Refused, UserError
 from taskwire.domain.ids import UserId
 from taskwire.messages import accounts, refusals
 from taskwire.people.account_errors import AccountNeeded, NoAccount, Suspended
@@ -150,3 +151,47 @@ class Suspensions:
             noted = (account.person, account.username, account.user_id)
             batch = self._deps.accounts.note_suspended(Batch(), *noted)
             await self._deps.queues.write(batch)
+
+    async def note_before_removal(self, account: ConnectedAccount, batch: Batch) -> bool | None:
+        """Record whether a connected account, which is about to be removed, is suspended. Return this.
+
+        Return None if Coder's answer does not tell, and record nothing. With a service account, Coder also
+        tells it of an account whose token has ended. Raise the client's error if Coder does not answer.
+        """
+        is_suspended = await self._find_suspended(account)
+        noted = (account.person, account.username, account.user_id)
+        if is_suspended:
+            self._deps.accounts.note_suspended(batch, *noted)
+        elif is_suspended is False:
+            await self._deps.accounts.end_suspension(batch, account.person, account.user_id)
+        return is_suspended
+
+    async def _find_suspended(self, account: ConnectedAccount) -> bool | None:
+        own = self._deps.service_coder.for_person(account.token, account.person)
+        try:
+            await own.get_own_user()
+        except PersonTokenRefused as error:
+            if error.answer.says_suspended:
+                return True
+        except Refused:
+            return None
+        else:
+            return False
+        if not self._has_service:
+            return None
+        found = await self._directory.list_users(account.user_id, self._deps.service_coder)
+        return found[0].is_suspended if found else None
+
+    async def note_missing_after_removal(self, person: UserId, batch: Batch) -> None:
+        """Record that a person, whose connected account is about to be removed, has no account, if so.
+
+        With a service account, the person then has the account with their confirmed e-mail address.
+        """
+        if not self._has_service:
+            return
+        email = ""
+        with contextlib.suppress(UserError):
+            profile = await self._directory.get_profile(person)
+            email = (profile.email or "") if profile.is_email_confirmed else ""
+        if not email or not await self._directory.list_accounts(email):
+            self._deps.notes.keep_in(batch, "1", NO_ACCOUNT, person, ttl_ms=NO_ACCOUNT_TTL_MS)

@@ -156,12 +156,13 @@ class AccountConnector:
             await self._remove_lost(lost, connected, batch)
         if former is not None:
             batch.drop(account(former.person), f"renew:{former.key_id}")
+        await self._deps.accounts.end_suspension(batch, connected.person, connected.user_id)
         if former is not None and former.user_id != connected.user_id:
+            await self._people.accounts.suspensions.note_before_removal(former, batch)
             self._deps.accounts.remove(batch, former)
             await check_owners(self._deps, former, batch, is_connected=False)
         if former is not None and former.key_id != connected.key_id:
             delete_later(self._deps, batch, former, context.job.id)
-        await self._deps.accounts.end_suspension(batch, connected.person, connected.user_id)
         await context.write(self._deps.accounts.write(batch, connected), read)
         _log.info(
             "account connected", person=connected.person, coder_user=connected.user_id, job=context.job.id
@@ -190,6 +191,7 @@ class AccountConnector:
         The refused token may still exist in Coder, and cannot delete itself. So the new account deletes it.
         """
         self._deps.accounts.remove(batch, lost)
+        await self._people.accounts.suspensions.note_missing_after_removal(lost.person, batch)
         delete_later(self._deps, batch, lost.model_copy(update={"person": by.person}), by.job)
         batch.drop(account(lost.person), f"renew:{lost.key_id}")
         await refresh_home_if_kept(self._deps, lost.person, batch)
@@ -361,20 +363,17 @@ class AccountConnector:
             said = accounts.nothing_connected() if can_connect else accounts.found_by_email()
             return done(None, (work.requester, said))
         client, is_deleted = self._deps.service_coder.for_person(known.token, known.person), True
-        is_suspended: bool | None = None
+        is_suspended, suspensions = None, self._people.accounts.suspensions
+        batch = self._deps.accounts.remove(Batch(), known)
         try:
-            is_suspended = await _is_suspended(client)
+            is_suspended = await suspensions.note_before_removal(known, batch)
+            await suspensions.note_missing_after_removal(known.person, batch)
             await end_tokens(self._deps.oauth, client, known.refresh_token)
         except (TryLater, OutcomeUnknown):
             if not has_failed_too_long(context):
                 raise
             is_deleted = False
         _log.info("account disconnected", person=known.person, coder_user=known.user_id, job=context.job.id)
-        batch = self._deps.accounts.remove(Batch(), known)
-        if is_suspended:
-            self._deps.accounts.note_suspended(batch, known.person, known.username, known.user_id)
-        elif is_suspended is False:
-            await self._deps.accounts.end_suspension(batch, known.person, known.user_id)
         await refresh_home_if_kept(self._deps, known.person, batch)
         batch.drop(account(known.person), f"renew:{known.key_id}")
         await check_owners(self._deps, known, batch, is_connected=False)
@@ -399,17 +398,6 @@ def has_other_address(profile: Profile, user: User) -> bool:
     """Return whether the account's e-mail address is certainly not the one that Slack has confirmed."""
     known = profile.email if profile.is_email_confirmed else ""
     return bool(known and user.email) and not is_same_address(known or "", user.email)
-
-
-async def _is_suspended(client: CoderClient) -> bool | None:
-    """Return whether the user of this token is suspended; None if Coder's answer does not tell."""
-    try:
-        await client.get_own_user()
-    except PersonTokenRefused as error:
-        return True if error.answer.says_suspended else None
-    except Refused:
-        return None
-    return False
 
 
 async def _works(client: CoderClient) -> bool:
