@@ -26,6 +26,7 @@ _PART = re.compile(
     r"|<(?P<url>https?://[^|>\s]+)(?:\|(?P<label>[^>]*))?>"
 )
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_ONE_WORD = re.compile(r"[\w.-]{1,80}")
 _PERSON = re.compile(r"<@([A-Z0-9]+)(?:\|[^<>]*)?>")
 # Control characters show nothing too.
 _NOTHING = re.compile(rf"(?:{INVISIBLE}|[\x00-\x1f\x7f-\x9f])*+")
@@ -59,7 +60,7 @@ _JOINER = "\u2060"
 class Names:
     """The names of people, channels and groups by their ids, without `@` or `#`.
 
-    For an id without a name, people see the label in Slack's token, or else the id.
+    An id without a name is shown as the label in Slack's token if this is one word, or else as the id.
     """
 
     users: Mapping[str, str] = field(default_factory=dict)
@@ -224,12 +225,21 @@ def _seen(token: str, names: Names) -> str:
     target, _, label = token[1:-1].partition("|")
     label = unescape(label)
     if target.startswith("@") and target[1:].isalnum():
-        return "@" + _fit_name(names.users.get(target[1:]) or label.removeprefix("@") or target[1:])
+        return "@" + _fit_name(names.users.get(target[1:]) or _read_name(label) or target[1:])
     if target.startswith("#") and target[1:].isalnum():
-        return "#" + _fit_name(names.channels.get(target[1:]) or label.removeprefix("#") or target[1:])
+        return "#" + _fit_name(names.channels.get(target[1:]) or _read_name(label) or target[1:])
     if target.startswith("!"):
         return _special(target[1:], label, names) or token
     return _link(unescape(target), label) if _ADDRESS.match(target) else token
+
+
+def _read_name(label: str) -> str:
+    """Return the name that a mention's label contains; empty if it contains more than one word.
+
+    An app can write any label. Slack shows the name of who is mentioned instead, so nobody reads the label.
+    """
+    name = label.removeprefix("@").removeprefix("#")
+    return name if _ONE_WORD.fullmatch(name) else ""
 
 
 def _fit_name(name: str) -> str:
@@ -241,7 +251,7 @@ def _fit_name(name: str) -> str:
 def _special(target: str, label: str, names: Names) -> str:
     if target.startswith("subteam^"):
         group = target.split("^")[1]
-        return "@" + _fit_name(names.groups.get(group) or label.removeprefix("@") or group)
+        return "@" + _fit_name(names.groups.get(group) or _read_name(label) or group)
     if target in ("here", "channel", "everyone", "group"):
         return "@" + target
     if target.startswith("date^"):
