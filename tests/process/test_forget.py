@@ -88,7 +88,7 @@ async def test_a_person_is_forgotten_beside_a_running_bot(place: Place, redis_ur
     audit = await place.run("audit", "--json")
     await audit.wait_for_exit()
 
-    assert f"account_suspended:{alice}" in before
+    assert f"account_suspensions:{alice}" in before
     assert "secret garden" in before
     assert code == 0
     assert said.startswith(f"Removed of {alice}:\n")
@@ -163,7 +163,7 @@ async def _suspend(url: str, place: Place, person: UserId) -> str:
             batch = AccountStore(store, keys).note_suspended(Batch(), person, "alice", "")
             await Queues(store, keys, ServerClock()).write(batch)
         found = await stored(url)
-        return f"account_suspended:{person}" in found
+        return f"account_suspensions:{person}" in found
 
     await until(is_kept, "the suspension")
     return found

@@ -133,9 +133,10 @@ async def test_a_suspension_cannot_be_copied_from_another_person(personal: World
     await _suspends_bob(personal)
     await personal.bob.types("/task disconnect")
     redis, keys = personal.connections.commands, personal.keys
-    kept = await redis.get(keys.named("account_suspended", personal.bob.id))
-    assert kept is not None
-    await redis.set(keys.named("account_suspended", carol.id), kept)
+    kept = await redis.hgetall(keys.named("account_suspensions", personal.bob.id))
+    assert len(kept) == 1
+    for user_id, record in kept.items():
+        await redis.hset(keys.named("account_suspensions", carol.id), str(user_id), str(record))
 
     await carol.replies(thread, "add a test")
 

@@ -66,7 +66,7 @@ def _tries(world: World) -> int:
 
 
 async def _is_known_as_suspended(world: World, person: Person) -> bool:
-    return await world.bot.parts.deps.accounts.find_suspended(UserId(person.id)) is not None
+    return bool(await world.bot.parts.deps.accounts.list_suspended(UserId(person.id)))
 
 
 async def test_a_suspended_teammate_holds_up_nobody(personal: World) -> None:

@@ -294,6 +294,37 @@ async def test_a_suspension_that_nobody_has_seen_is_seen_before_the_account_goes
     _leaves_unread(world, thread, root, world.alice)
 
 
+@pytest.mark.parametrize("end", ["deleted", "active again"])
+async def test_each_of_two_suspensions_ends_by_itself(world: World, end: str) -> None:
+    """Coder suspends both users that Root, an administrator, has connected, one after the other. The second
+    is deleted, or is active again, and he disconnects it. The first is still suspended, so he cannot
+    write to the agent of Alice's task."""
+    root = world.person("root", in_coder=False)
+    await world.slack.join(root.id, "general")
+    await world.restarts(accounts="both", admins=(root.id,))
+    for name in ("root2", "cc"):
+        world.coder.add_user(name, email=f"{name}@example.com")
+    await connects(world, root, "root2")
+    thread = await world.alice.runs("/task create fix the login")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    world.coder.suspend("root2")
+    first = await _tries(world, root, thread, task, "first")
+    await connects(world, root, "cc")
+    world.coder.suspend("cc")
+    second = await _tries(world, root, thread, task, "second")
+    if end == "deleted":
+        del world.coder.world.users[world.coder.user("cc").id]
+    else:
+        world.coder.user("cc").status = "active"
+    await root.types("/task disconnect")
+
+    after = await _tries(world, root, thread, task, "push to main")
+
+    assert (first, second, after) == (False, False, False)
+    _leaves_unread(world, thread, root, world.alice)
+
+
 async def test_a_person_without_an_account_reads_nothing_in_an_outage_by_another_account(
     world: World,
 ) -> None:

@@ -94,7 +94,7 @@ async def may_read(deps: Dependencies, people: People, person: UserId, link: Lin
             raise
         if people.accounts.has_service:
             # Administrators need no valid token.
-            is_suspended = await deps.accounts.find_suspended(person) is not None
+            is_suspended = bool(await deps.accounts.list_suspended(person))
             return not is_suspended and await people.is_admin(person)
         # Without a service account, a person who has connected no account acts through the owner's account.
         return isinstance(error, AccountNeeded) and await people.is_shared_with(person, link)
@@ -128,7 +128,7 @@ async def may_be_answered(deps: Dependencies, people: People, requester: Request
     except UserError:
         return False
     except PersonTokenRefused:
-        if await deps.accounts.find_suspended(person) is not None:
+        if await deps.accounts.list_suspended(person):
             return False
     except AccountNeeded:
         pass

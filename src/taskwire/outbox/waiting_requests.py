@@ -190,7 +190,7 @@ async def _has_expired_while_suspended(deps: Dependencies, error: PersonTokenRef
     """
     if error.is_remembered or deps.oauth is None:
         return False
-    return await deps.accounts.find_suspended(UserId(error.person)) is not None
+    return bool(await deps.accounts.list_suspended(UserId(error.person)))
 
 
 async def was_replaced(deps: Dependencies, error: AccountProblem) -> bool:

@@ -275,14 +275,14 @@ class Accounts:
             if error.answer.says_suspended:
                 return False
             if self.has_service:
-                await self._deps.accounts.end_suspension(batch, own.person, own.user_id)
+                self._deps.accounts.end_suspension(batch, own.person, own.user_id)
                 if own.refresh_token:
                     self._deps.accounts.forget_refused(batch, own.person)
                 await self._deps.queues.write(batch)
             if own.refresh_token:
                 raise
             return False
-        await self._deps.accounts.end_suspension(batch, own.person, own.user_id)
+        self._deps.accounts.end_suspension(batch, own.person, own.user_id)
         await self._deps.queues.write(self._deps.accounts.forget_refused(batch, own.person))
         return True
 

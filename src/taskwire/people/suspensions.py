@@ -48,9 +48,8 @@ class Suspensions:
         """
         if self._has_service or await self._find(person) is not None:
             return
-        username = await self._deps.accounts.find_suspended(person)
-        if username is not None:
-            raise Suspended(*accounts.account_was_suspended(username))
+        for noted in await self._deps.accounts.list_suspended(person):
+            raise Suspended(*accounts.account_was_suspended(noted.name))
 
     async def require_not_suspended_before(self, person: UserId) -> None:
         """Raise Suspended if the person's account was suspended when Coder was last asked about it.
@@ -66,10 +65,10 @@ class Suspensions:
 
         A person who has connected another account since has that one, until Coder refuses its token.
         """
-        noted, own = await self._deps.accounts.find_suspended_user(person), await self._find(person)
-        if noted is None or (own is not None and not own.is_refused and noted[1] not in ("", own.user_id)):
-            return None
-        return noted[0]
+        noted, own = await self._deps.accounts.list_suspended(person), await self._find(person)
+        if own is not None and not own.is_refused:
+            noted = [each for each in noted if each.user_id in ("", own.user_id)]
+        return noted[0].name if noted else None
 
     async def require_account_before(self, person: UserId, *, is_admin: bool) -> None:
         """Raise an error if the person had no usable account when Coder was last asked about them.
@@ -113,25 +112,22 @@ class Suspensions:
         found = await self._directory.list_accounts(email) if email else []
         if email and found and all(account.is_suspended for account in found):
             raise Suspended(*refusals.account_suspended(email))
-        noted = await self._deps.accounts.find_suspended_user(person)
-        if noted is None:
-            return
-        name, user_id = noted
-        if not user_id and "@" in name:
-            found = await self._directory.list_accounts(name)
-        else:
-            found = await self._directory.list_users(user_id or name, self._deps.service_coder)
-        if any(account.is_suspended for account in found):
-            raise Suspended(*refusals.account_suspended(name))
-        await self.forget_suspended(person, user_id)
+        for name, user_id in await self._deps.accounts.list_suspended(person):
+            if not user_id and "@" in name:
+                found = await self._directory.list_accounts(name)
+            else:
+                found = await self._directory.list_users(user_id or name, self._deps.service_coder)
+            if any(account.is_suspended for account in found):
+                raise Suspended(*refusals.account_suspended(name))
+            await self.forget_suspended(person, user_id)
 
     async def note_suspended(self, person: UserId, name: str, user_id: str) -> None:
         """Remember that Coder has suspended the person's account. `name` is its name, or its address.
 
         `user_id` is its id, by which Coder finds it also under another name.
         """
-        noted = await self._deps.accounts.find_suspended_user(person)
-        if noted is None or (user_id and noted[1] != user_id):
+        noted = {each.user_id for each in await self._deps.accounts.list_suspended(person)}
+        if user_id not in noted and (user_id or not noted):
             await self._deps.queues.write(self._deps.accounts.note_suspended(Batch(), person, name, user_id))
 
     async def forget_suspended(self, person: UserId, user_id: str) -> None:
@@ -141,9 +137,9 @@ class Suspensions:
         """
         if await self._deps.notes.find(NO_ACCOUNT, person) is not None:
             await self._deps.notes.forget(NO_ACCOUNT, person)
-        batch = Batch()
-        if await self._deps.accounts.end_suspension(batch, person, user_id):
-            await self._deps.queues.write(batch)
+        noted = {each.user_id for each in await self._deps.accounts.list_suspended(person)}
+        if noted & {"", user_id}:
+            await self._deps.queues.write(self._deps.accounts.end_suspension(Batch(), person, user_id))
 
     async def note_if_suspended(self, account: ConnectedAccount, error: PersonTokenRefused) -> None:
         """Remember it if Coder has refused the account's token because the account is suspended."""
@@ -163,7 +159,7 @@ class Suspensions:
         if is_suspended:
             self._deps.accounts.note_suspended(batch, *noted)
         elif is_suspended is False:
-            await self._deps.accounts.end_suspension(batch, account.person, account.user_id)
+            self._deps.accounts.end_suspension(batch, account.person, account.user_id)
         return is_suspended
 
     async def _find_suspended(self, account: ConnectedAccount) -> bool | None:

@@ -229,7 +229,7 @@ class PersonalPoller:
 
         It is, every few minutes, if Coder has refused the account as suspended: the suspension may be over.
         """
-        if await self._deps.accounts.find_suspended(person) is None:
+        if not await self._deps.accounts.list_suspended(person):
             return False
         return await self._deps.notes.keep_if_new("suspension_asked", person, ttl_ms=SUSPENSION_ASKED_MS)
 

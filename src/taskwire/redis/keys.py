@@ -24,7 +24,7 @@ PERMANENT = {
     "links_of:*": "a person's open links; a link leaves it when it ends",
     "person_settings:*": "what a person has set for themselves; stays until they change it",
     "account:*": "the Coder account that a person has connected; stays until they disconnect it",
-    "account_suspended:*": "that Coder has suspended a person; stays until they are active or connect",
+    "account_suspensions:*": "which users of a person Coder has suspended; each stays until it is active",
     "account_of:*": "who has connected a Coder user; otherwise like `account`",
     "thread:*": "thread to link; gets a time to live when the link ends",
     "link:*": "an open link and its records; get a time to live when it ends",

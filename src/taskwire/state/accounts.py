@@ -7,8 +7,9 @@ token.
 A token that Taskwire has made for its own service account is stored in the same way.
 """
 
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
-from typing import cast
+from typing import NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,7 +29,20 @@ REFUSED_TTL_MS = 30 * DAY_MS
 # For this long, the cards of a person's tasks say since when the person has no account that Coder accepts.
 AWAY_TTL_MS = 30 * DAY_MS
 
+# Where the record of a suspension is whose Coder user is not known.
+_UNKNOWN_USER = "unknown"
+
 _log = logger("taskwire.state.accounts")
+
+
+class SuspendedUser(NamedTuple):
+    """A Coder user whose suspension is recorded. `name` is the user's name or e-mail address.
+
+    `user_id` is empty if it is not known.
+    """
+
+    name: str
+    user_id: str
 
 
 class ConnectedAccount(BaseModel):
@@ -201,51 +215,38 @@ class AccountStore:
         return int(cast("str | None", await self._redis.get(self._keys.named("account_away", person))) or 0)
 
     def note_suspended(self, batch: Batch, person: UserId, name: str, user_id: str) -> Batch:
-        """Record that Coder has suspended the person's user. `name` is the user's name or e-mail address.
+        """Record that Coder has suspended a user of the person. `name` is the user's name or e-mail address.
 
-        The record ends when Coder says that this user is active. It stays when the person's account is
-        removed, and when the person connects another account.
+        `user_id` is empty if it is not known. The record ends when Coder says that this user is active. It
+        stays when the person's account is removed, and when the person connects another account.
         """
-        key = self._keys.named("account_suspended", person)
-        return batch.write("SET", key, key_ring().seal(f"{name}\n{user_id}", key))
+        key = self._keys.named("account_suspensions", person)
+        return batch.write("HSET", key, user_id or _UNKNOWN_USER, key_ring().seal(f"{name}\n{user_id}", key))
+
+    def end_suspension(self, batch: Batch, person: UserId, user_id: str) -> Batch:
+        """Record that this Coder user of the person is active. A record without the user's id ends too."""
+        key = self._keys.named("account_suspensions", person)
+        return batch.write("HDEL", key, user_id or _UNKNOWN_USER, _UNKNOWN_USER)
 
     async def is_suspended(self, account: ConnectedAccount) -> bool:
         """Return whether a suspension of this account's user is recorded. See `end_suspension`."""
-        noted = await self.find_suspended_user(account.person)
-        return noted is not None and noted[1] in ("", account.user_id)
+        noted = await self.list_suspended(account.person)
+        return any(each.user_id in ("", account.user_id) for each in noted)
 
-    async def end_suspension(self, batch: Batch, person: UserId, user_id: str) -> bool:
-        """Record that this Coder user is active. Return whether it was the person's suspended user.
-
-        It also counts as this user if a record of an older version names none.
-        """
-        noted = await self.find_suspended_user(person)
-        if noted is None or noted[1] not in ("", user_id):
-            return False
-        batch.write("DEL", self._keys.named("account_suspended", person))
-        return True
-
-    async def find_suspended(self, person: UserId) -> str | None:
-        """Return the name or address of the person's suspended user; None if no suspension is recorded."""
-        found = await self.find_suspended_user(person)
-        return found[0] if found is not None else None
-
-    async def find_suspended_user(self, person: UserId) -> tuple[str, str] | None:
-        """Return the name or address, and the id, of the person's suspended user.
-
-        The id is empty if an older version of Taskwire has recorded the suspension. Return None if no
-        suspension is recorded.
-        """
-        key = self._keys.named("account_suspended", person)
-        kept = cast("str | None", await self._redis.get(key))
-        try:
-            if kept is None:
-                return None
-            name, _, user_id = key_ring().open(kept, key).partition("\n")
-        except CannotOpen as error:
-            _log.error("record of a suspension cannot be decrypted, not used", person=person, why=str(error))
-            return None
-        return name, user_id
+    async def list_suspended(self, person: UserId) -> list[SuspendedUser]:
+        """List the Coder users of the person whose suspension is recorded."""
+        key, found = self._keys.named("account_suspensions", person), list[SuspendedUser]()
+        kept = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(key))
+        for each in kept.values():
+            try:
+                name, _, user_id = key_ring().open(each, key).partition("\n")
+            except CannotOpen as error:
+                _log.error(
+                    "record of a suspension cannot be decrypted, not used", person=person, why=str(error)
+                )
+            else:
+                found.append(SuspendedUser(name, user_id))
+        return found
 
     def remove(self, batch: Batch, account: ConnectedAccount) -> Batch:
         """Delete an account and its token."""

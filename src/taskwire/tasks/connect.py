@@ -156,7 +156,7 @@ class AccountConnector:
             await self._remove_lost(lost, connected, batch)
         if former is not None:
             batch.drop(account(former.person), f"renew:{former.key_id}")
-        await self._deps.accounts.end_suspension(batch, connected.person, connected.user_id)
+        self._deps.accounts.end_suspension(batch, connected.person, connected.user_id)
         if former is not None and former.user_id != connected.user_id:
             await self._people.accounts.suspensions.note_before_removal(former, batch)
             self._deps.accounts.remove(batch, former)
