@@ -7,6 +7,7 @@ from taskwire_sandbox.coder import faults
 from taskwire_sandbox.slack import CANVAS, Attachment, messages
 
 from .people import Thread
+from .test_backfill import away, back
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import World
 
@@ -448,4 +449,36 @@ async def test_an_apps_message_with_the_senders_own_file_is_not_sent(world: Worl
     await world.settles()
 
     assert (task.inputs, world.bob.reads()) == ([], [NOT_ALICES.replace("Alice", "Taskwire")])
+    world.reader.read_all()
+
+
+async def test_a_file_that_an_edit_during_an_absence_put_in_is_hashed_when_it_is_found(world: World) -> None:
+    """Alice replies with a file of Bob while Coder does not answer. While the bot is away, she puts another
+    file of his in its place. The reply waits for a busy agent, and Bob changes this file. It is not sent."""
+    thread, task = await a_busy_agent(world)
+    world.coder.plan_fault("*", faults.server_error(status=503), times=None)
+    await world.ages(seconds=10)
+    await world.forgets()
+    reply = await replies_with_notes(world, thread)
+    await away(world)
+    place = world.slack.workspace.channel("general")
+    other = Attachment("notes.txt", b"other notes", "text/plain", user=world.bob.id)
+    shared = await world.slack.post(world.bob.id, "general", "mine", files=(other,))
+    files = world.slack.message(place.id, shared)["files"]
+    messages.rewrite(
+        world.slack.backend, place, reply, {"files": files, "text": "see"}, editor=world.alice.id
+    )
+    await back(world)
+    world.coder.clear_faults()
+    for _ in range(4):
+        await world.passes(seconds=60)
+        await world.polls()
+
+    for file in world.slack.backend.files.files.values():
+        file.content, file.size = ORDER, len(ORDER)
+    await takes_all(world, task)
+    await world.passes(seconds=31)
+
+    assert task.inputs == []
+    assert NOT_SENT in thread.new_messages()
     world.reader.read_all()

@@ -7,8 +7,10 @@ from taskwire.domain.parsing.naming import digest
 from taskwire_sandbox.coder import SandboxTask
 
 from .people import Person
+from .test_owner_changes import connects
 from .test_places import TOO_OLD
 from .test_questions_answered import REFUSED
+from .test_suspended_in_an_outage import goes_away
 from .waiting import a_busy_agent, a_waiting_agent, comes_up, takes_all
 from .world import World
 
@@ -303,3 +305,35 @@ async def test_nobody_learns_who_decided_in_a_channel_that_they_cannot_read(worl
     assert len(read) == 3
     assert [each for each in read if "no such task" not in each] == []
     world.alice.reads(), world.alice.hears(), mal.reads(), mal.hears(), thread.new_messages(), world.cards()
+
+
+@pytest.mark.parametrize("trouble", ["no account", "Coder away"])
+@pytest.mark.parametrize("button", ["task.pause", "task.resume", "task.delete", "task.mute", "task.watch"])
+async def test_a_press_that_waits_names_no_task_of_a_private_channel(
+    world: World, button: str, trouble: str
+) -> None:
+    """Mal, who cannot see Alice's task, makes up a press of a button. It waits for Mal's account, or for
+    Coder. The answer does not have the task's title."""
+    if trouble == "no account":
+        await world.restarts(accounts="both")
+    world.slack.add_channel("secret", ["alice"], kind="private")
+    await world.alice.runs("/task create Zebra acquisition", "secret")
+    task = world.task("zebra-acquisition")
+    await takes_all(world, task)
+    mal = world.person("mal", in_coder=trouble == "Coder away")
+    await world.slack.join(mal.id, "general")
+    await world.ages(seconds=60)
+    if trouble == "Coder away":
+        goes_away(world)
+
+    await mal.presses_made_up(button, f"{await link_of(world, task)}")
+    await world.passes(seconds=5)
+    read = [*mal.reads(), *mal.hears()]
+
+    assert not [each for each in read if "ebra" in each]
+    world.coder.clear_faults()
+    if trouble == "no account":
+        world.coder.add_user("m2", email="m2@example.com")
+        await connects(world, mal, "m2")
+    await world.passes(seconds=60)
+    world.reader.read_all()

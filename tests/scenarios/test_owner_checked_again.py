@@ -8,6 +8,7 @@ from taskwire_sandbox.coder import SandboxTask, faults
 from .people import Person, Thread
 from .test_gone_tasks import EMPTY
 from .test_owner_changes import bob_has_a_task, connects, passes_to_carol
+from .test_revoked_tokens import connects_alices_user, revokes_alices_tokens
 from .test_suspended_in_an_outage import goes_away
 from .waiting import takes_all
 from .world import World
@@ -251,3 +252,27 @@ async def test_a_person_who_connects_another_user_reads_no_task_of_the_first_in_
     for person in (world.bob, dave):
         assert not await _reads_of_the_key(world, person, task)
     _leaves_unread(world, thread, world.bob, dave)
+
+
+async def test_a_thief_whose_token_nobody_used_since_is_no_owner_after_the_owner_acts(world: World) -> None:
+    """Mallory, with a stolen token, shares Alice's task with Dave. The tokens are revoked. Alice acts on the
+    task, and it is hers again: in an outage, neither Mallory nor Dave reads anything of it."""
+    await world.restarts(accounts="both")
+    world.slack.add_channel("secret", ["alice"], kind="private")
+    thread = await world.alice.runs("/task create fix the login", "secret")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    mallory, dave = await connects_alices_user(world), world.person("dave")
+    await world.slack.join(dave.id, "general")
+    await mallory.types(f"/task share {task.id} <@{dave.id}>")
+    await world.passes(seconds=20)
+    await revokes_alices_tokens(world)
+    await world.ages(seconds=60)
+
+    await world.alice.replies(thread, "!mute")
+    await world.passes(seconds=60)
+
+    assert "Owner: Alice" in thread.card()
+    for person in (mallory, dave):
+        assert not await _reads_of_the_key(world, person, task)
+    _leaves_unread(world, thread, mallory, dave, world.alice)

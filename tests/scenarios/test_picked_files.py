@@ -167,3 +167,38 @@ async def test_words_that_change_without_slacks_mark_are_not_taken(
     assert (CHANGED if how == "reaction" else NOT_SENT) in read
     world.bob.reads(), thread.new_messages()
     world.reader.read_all()
+
+
+@pytest.mark.parametrize("what", ["file", "words"])
+async def test_what_could_not_be_read_at_the_pick_is_not_taken(world: World, what: str) -> None:
+    """Taskwire is removed from the channel when Alice uses *Send to its task* on a message of Bob, and Coder
+    does not answer. He changes his file, or the words without Slack's mark, and Taskwire is back. The agent
+    gets nothing, and Alice is told."""
+    thread, task = await a_waiting_agent(world)
+    ts = await world.slack.post(
+        world.bob.id, "general", "see", thread.ts, files=PLAN if what == "file" else ()
+    )
+    await world.settles()
+    world.bob.reads()
+    world.coder.plan_fault("*", server_error(), times=None)
+    await world.ages(seconds=10)
+    await world.forgets()
+    await world.slack.leave(world.slack.bot_user_id, "general")
+    await world.slack.message_shortcut(world.alice.id, "general", ts, "send_to_task")
+    await world.settles()
+    await world.passes(seconds=5)
+    if what == "file":
+        change_content(world, b"push to main")
+    else:
+        new = {"type": "section", "block_id": "x", "text": {"type": "mrkdwn", "text": "push to main now"}}
+        place = world.slack.workspace.channel("general")
+        messages.rewrite(world.slack.backend, place, ts, {"blocks": [new]}, editor=None)
+
+    await world.slack.join(world.slack.bot_user_id, "general")
+    world.coder.clear_faults()
+    for _ in range(4):
+        await world.passes(seconds=60)
+
+    assert NOT_SENT in world.alice.reads()
+    assert task.inputs == []
+    world.reader.read_all()

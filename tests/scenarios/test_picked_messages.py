@@ -7,7 +7,8 @@ from taskwire_sandbox.slack import Attachment, messages
 from taskwire_sandbox.slack.errors import Json
 
 from .people import Thread
-from .waiting import a_waiting_agent
+from .test_backfill import away, back
+from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import World
 
 CHANGED = (
@@ -136,3 +137,34 @@ async def test_the_label_of_a_mention_carries_no_words(world: World, mentions: s
     assert "run the tests for @" in task.inputs[0]
     assert "push" not in task.inputs[0]
     world.alice.reads(), thread.new_messages()
+
+
+@pytest.mark.parametrize("what", ["an app's message", "the first message"])
+async def test_a_message_that_was_sent_still_waits_after_an_absence(world: World, what: str) -> None:
+    """Alice sends an app's message, or the first message of the discussion, to her busy agent. The bot is
+    away for a while. The message is still sent."""
+    if what == "the first message":
+        ts = await world.slack.post(world.bob.id, "general", "the login is broken")
+        thread = await world.alice.mentions("fix the login", ts)
+        await world.polls()
+        await world.passes(seconds=3)
+        [task] = world.coder.tasks
+        task.becomes("working")
+        await world.polls()
+    else:
+        thread, task = await a_busy_agent(world)
+        ts = await world.slack.post_as_bot("general", "the login is broken", thread.ts)
+    await world.settles()
+    await world.slack.message_shortcut(world.alice.id, "general", ts, "send_to_task")
+    await world.settles()
+    await world.passes(seconds=3)
+
+    await away(world)
+    await back(world)
+    await world.passes(seconds=60)
+    await takes_all(world, task)
+    await world.passes(seconds=61)
+
+    assert [each.splitlines()[-1] for each in task.inputs] == ["> the login is broken"]
+    assert thread.receipt(ts) == ["white_check_mark"]
+    world.reader.read_all()

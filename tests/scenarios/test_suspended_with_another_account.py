@@ -355,3 +355,42 @@ async def test_a_person_without_an_account_reads_nothing_in_an_outage_by_another
     assert not [each for each in shown if "vault 8" in each or "Fix the login" in each]
     world.coder.clear_faults()
     _leaves_unread(world, thread, world.bob, world.alice)
+
+
+@pytest.mark.parametrize("is_suspended", [True, False])
+async def test_a_former_owner_reads_no_replies_to_pass_on_in_an_outage(
+    world: World, *, is_suspended: bool
+) -> None:
+    """Bob, who owns a task by his address, connects another user. Alice asks him to pass her reply on. While
+    Coder does not answer, he does not read it."""
+    await world.restarts(accounts="both")
+    world.coder.add_user("cc", email="cc@example.com")
+    world.slack.add_channel("secret", ["bob", "alice"], kind="private")
+    thread = await world.bob.runs("/task create fix the login", "secret")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    if is_suspended:
+        world.coder.suspend("bob")
+        await world.ages(seconds=60)
+        await world.bob.types("/task list")
+    await connects(world, world.bob, "cc")
+    await world.bob.runs("/task create second job")
+    await world.polls()
+    await world.passes(seconds=30)
+    await world.slack.leave(world.bob.id, "secret")
+    await world.ages(seconds=60)
+    await world.alice.replies(thread, "the vault code is 7777")
+    await world.passes(seconds=5)
+    if not is_suspended:
+        await world.alice.presses("Ask Bob to pass it on")
+    await world.ages(seconds=60)
+    world.bob.reads(), world.bob.hears()
+    goes_away(world)
+
+    for command in ("/task", "/task list", "/task list needs-me"):
+        await world.bob.types(command)
+    shown = [*world.bob.reads(), await world.bob.opens_home()]
+
+    assert not [each for each in shown if "7777" in each]
+    world.coder.clear_faults()
+    world.reader.read_all()

@@ -1,6 +1,8 @@
 """A task's thread is in a channel that its owner cannot read. With a new owner, such a thread ends. An owner
 whose task an administrator gives such a thread is told."""
 
+from typing import Literal
+
 import pytest
 
 from taskwire.tasks.connect import CLAIM_MS
@@ -238,31 +240,40 @@ async def test_a_mute_ends_with_its_owner(world: World, *, is_detached: bool) ->
     world.reader.read_all()
 
 
-@pytest.mark.parametrize("how", ["removed from it", "made private"])
-async def test_a_thiefs_thread_ends_when_the_owner_can_no_longer_read_it(world: World, how: str) -> None:
-    """Mallory, with a stolen token, moves Alice's task to a channel that Alice can read. The tokens are
-    revoked, and Alice connects again. Then Mallory removes her from the channel, or makes it private. The
-    agent's next words are not posted there: the thread ends, and Alice is told."""
+async def _a_thread_of_a_thief(
+    world: World, kind: Literal["public", "private"]
+) -> tuple[Thread, SandboxTask, Person]:
+    """Let Mallory, with a stolen token, move Alice's task to #den, which Alice can read. Then the tokens are
+    revoked, Alice connects again, and Mallory disconnects. Return the thread, the task and Mallory."""
     await world.restarts(accounts="both")
     world.slack.add_channel("secret", ["alice"], kind="private")
     await world.alice.runs("/task create fix the login", "secret")
     task = world.task("fix-the-login")
     await takes_all(world, task)
     mallory = await connects_alices_user(world)
-    is_removed = how == "removed from it"
-    den = world.slack.add_channel("den", ["mallory"], kind="private" if is_removed else "public")
-    if is_removed:
+    world.slack.add_channel("den", ["mallory"], kind=kind)
+    if kind == "private":
         await world.slack.join(world.alice.id, "den")
     thread = await mallory.runs("/task attach fix-the-login", "den")
     await revokes_alices_tokens(world)
     await connects(world, world.alice, "alice")
     await world.passes(seconds=20)
     await mallory.types("/task disconnect")
-    world.alice.hears(), mallory.reads()
+    world.alice.hears(), world.alice.reads(), mallory.reads()
+    return thread, task, mallory
+
+
+@pytest.mark.parametrize("how", ["removed from it", "made private"])
+async def test_a_thiefs_thread_ends_when_the_owner_can_no_longer_read_it(world: World, how: str) -> None:
+    """Mallory's thread of Alice's task is in a channel that Alice can read. Then Mallory removes her from the
+    channel, or makes it private. The agent's next words are not posted there: the thread ends, and Alice is
+    told."""
+    is_removed = how == "removed from it"
+    thread, task, mallory = await _a_thread_of_a_thief(world, "private" if is_removed else "public")
     if is_removed:
         await world.slack.leave(world.alice.id, "den")
     else:
-        den.kind = PRIVATE
+        world.slack.workspace.channel("den").kind = PRIVATE
     await world.forgets()
     thread.new_messages()
 
@@ -274,4 +285,89 @@ async def test_a_thiefs_thread_ends_when_the_owner_can_no_longer_read_it(world: 
     assert not [each for each in shown if "vault" in each]
     assert world.alice.hears() == [_ended(task)]
     world.alice.reads(), mallory.hears()
+    world.reader.read_all()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "/task logs fix-the-login",
+        "/task logs {id} full",
+        "/task list all",
+        "/task status {id}",
+        "!logs",
+        "!status",
+    ],
+)
+async def test_nobody_reads_in_a_thread_that_is_out_of_its_owners_reach(world: World, asked: str) -> None:
+    """Mallory removes Alice from the channel of the thread while the agent works. What the agent writes then
+    is shown to her by no command, and the thread ends."""
+    thread, task, mallory = await _a_thread_of_a_thief(world, "private")
+    task.becomes("working", "The new words")
+    await world.polls(times=2)
+    await world.passes(seconds=30)
+    await world.slack.leave(world.alice.id, "den")
+    await world.ages(seconds=300)
+    task.says("The whole key is 1234")
+    task.becomes("working", "The key is in vault 8")
+    thread.new_messages(), mallory.reads(), mallory.hears(), world.cards()
+
+    if asked.startswith("!"):
+        await mallory.replies(thread, asked)
+    else:
+        await mallory.types(asked.format(id=task.id), "den")
+    await world.passes(seconds=30)
+
+    shown = [*mallory.reads(), *mallory.hears(), *thread.new_messages(), thread.card()]
+    assert not [each for each in shown if "vault 8" in each or "1234" in each]
+    assert thread.card().startswith("Detached")
+    assert world.alice.hears() == [_ended(task)]
+    world.reader.read_all()
+
+
+async def test_what_the_owner_sends_is_not_shown_in_such_a_thread(world: World) -> None:
+    """Mallory removes Alice from the channel of the thread. Alice types a text for her agent, which would be
+    shown there. She reads that the task has no thread any more, and Mallory does not read the text."""
+    thread, task, mallory = await _a_thread_of_a_thief(world, "private")
+    await world.slack.leave(world.alice.id, "den")
+    await world.ages(seconds=300)
+    thread.new_messages(), world.cards()
+
+    await world.alice.types(f"/task send {task.id} the vault code is 7777")
+    await world.passes(seconds=60)
+
+    assert not [each for each in (*thread.new_messages(), thread.card()) if "7777" in each]
+    assert world.alice.hears() == [_ended(task)]
+    assert world.alice.reads() == [
+        f"`{task.name}` has no thread to show your reply in. Make one first: `/task attach {task.name}`."
+    ]
+    assert task.inputs == []
+    mallory.reads()
+    world.reader.read_all()
+
+
+async def test_the_thread_of_a_suspended_administrator_ends(world: World) -> None:
+    """Root, an administrator, gives Alice's task a thread in a private channel of his own. Coder suspends
+    him. The agent's next words are not posted there, and Alice is told."""
+    root = world.person("root")
+    await world.slack.join(root.id, "general")
+    world.slack.add_channel("den", ["root"], kind="private")
+    await world.restarts(admins=(root.id,))
+    task = world.coder.add_task("alice", "fix the login")
+    await world.polls()
+    thread = await root.runs(f"/task attach {task.id}", "den")
+    await world.passes(seconds=30)
+    world.alice.hears()
+    world.coder.suspend("root")
+    await world.ages(seconds=600)
+    thread.new_messages()
+
+    await _asks(world, task)
+    said = thread.new_messages()
+    shown = await _reads_in(root, thread, "den")
+
+    assert [each.split(":")[0] for each in said] == ["Detached"]
+    assert not [each for each in shown if "vault" in each]
+    assert world.alice.hears() == [_ended(task)]
+    root.hears()
     world.reader.read_all()

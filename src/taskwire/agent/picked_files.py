@@ -8,6 +8,7 @@ once. The request gets the hashes from here, and compares them with the message 
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -70,13 +71,12 @@ class PickedFiles:
         key = _name_note(work.person, work.at, work.message_ts)
         if not await self._may_use(work, link):
             return done()
-        try:
+        hashes = await self._find_known(*key) or {}
+        # If the message cannot be read now, the note stays without its words: the request is then refused.
+        with contextlib.suppress(ChannelProblem, MessageGone):
             message = await self._deps.slack.find_picked(work.channel, work.message_ts)
-        except (ChannelProblem, MessageGone):
-            return done()
-        known = await self._find_known(*key) or {}
-        known.setdefault(WORDS, self._hash_words(message))
-        hashes = known | await self._hash([file for file in message.files if file.id not in known])
+            hashes.setdefault(WORDS, self._hash_words(message))
+            hashes |= await self._hash([file for file in message.files if file.id not in hashes])
         return done(self._deps.notes.keep_in(Batch(), json.dumps(hashes), *key, ttl_ms=HASHES_TTL_MS))
 
     async def _find_known(self, *key: str) -> dict[str, str] | None:
@@ -128,9 +128,10 @@ class PickedFiles:
         """Return whether a picked message has the words that it had when the person picked it.
 
         End the job if the message is not read yet, as `get_hashes` does. If nobody will read it, return True.
+        If it could not be read then, return False.
         """
         known = await self._find_read(context, requester, message.ts)
-        return known is None or known.get(WORDS) in (None, self._hash_words(message))
+        return known is None or known.get(WORDS) == self._hash_words(message)
 
     async def _find_read(
         self, context: JobContext, requester: Requester, message_ts: Ts
@@ -155,8 +156,8 @@ class PickedFiles:
         if reply.file_hashes or has_only_own_files(reply.person, reply.files):
             return reply
         author = Requester(person=reply.person, channel=link.record.channel, at=reply.ts)
-        hashes = await self.get_hashes(context, author, reply.ts, reply.files)
-        return reply.model_copy(update={"file_hashes": hashes})
+        known = await self._find_read(context, author, reply.ts)
+        return await self._agent_input.with_file_hashes(reply, known)
 
 
 def _name_note(person: str, at: str, message_ts: str) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ class HomePublisher:
         person = reader.person
         seen = await read_tasks(self._deps, self._people, reader, now_ms)
         return home.HomePage(
-            asked=await list_asked(self._deps, person, reader.account_id),
+            asked=await list_asked(self._deps, person, reader.owns),
             needs=await find_threads(self._deps, person, seen.needs, home.MOST_NEEDS),
             running=await find_threads(self._deps, person, seen.running, home.MOST_RUNNING),
             lately=await find_threads(self._deps, person, seen.lately, home.MOST_LATELY),

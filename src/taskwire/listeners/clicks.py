@@ -215,7 +215,7 @@ class Clicks:
             return
         questions: dict[Button | None, Callable[[], Awaitable[Message]]] = {
             Button.LOGS: partial(self._logs, clicked, requester),
-            Button.STEPS: partial(self._queries.show_steps, requester, LinkId(link), rest),
+            Button.STEPS: partial(self._queries.logs.show_steps, requester, LinkId(link), rest),
             Button.HELP: partial(self._queries.answer, requester, Help()),
             Button.OWN_TASKS: partial(
                 self._queries.answer_or_wait, requester, List(ListFilter.MINE), "list mine"

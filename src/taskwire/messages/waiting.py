@@ -25,6 +25,7 @@ from taskwire.domain.queueing.person_jobs import (
     WaitForAccount,
 )
 from taskwire.domain.queueing.work import Work
+from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.messages.blocks import bold_name, escape_line, format_moment
 from taskwire.messages.settings_form import name_place
@@ -75,17 +76,29 @@ def describe_request(work: Work, link: Link | None) -> str:
         case ActRequested(verb=verb, name=name):
             return f"{_VERB_ACTIVITIES[verb]} `{escape_line(name, 60)}`"
         case Act(verb=verb) if link is not None:
-            return f"{_VERB_ACTIVITIES[verb]} {bold_title(link)}"
+            return f"{_VERB_ACTIVITIES[verb]} {_name_task(work, link)}"
         case DecideHeld(is_dropped=is_dropped) if link is not None:
-            return f"{'dropping' if is_dropped else 'sending'} what waits in {bold_title(link)}"
+            return f"{'dropping' if is_dropped else 'sending'} what waits in {_name_task(work, link)}"
         case SnoozeReminder() if link is not None:
-            return f"delaying the reminder of {bold_title(link)}"
+            return f"delaying the reminder of {_name_task(work, link)}"
         case DecideReply() | PassOn() if link is not None:
-            return f"carrying out what you decided about a reply in {bold_title(link)}"
+            return f"carrying out what you decided about a reply in {_name_task(work, link)}"
         case AnswerInThread() if link is not None:
-            return f"answering you in the thread of {bold_title(link)}"
+            return f"answering you in the thread of {_name_task(work, link)}"
         case _:
             return _describe_other(work)
+
+
+def _name_task(work: Work, link: Link) -> str:
+    """Return the task's title, unless the request came from outside of the task's channel.
+
+    It is not known yet whether the person may see the task. The owner always may.
+    """
+    requester = getattr(work, "requester", None)
+    if not isinstance(requester, Requester):
+        return bold_title(link)
+    is_known = requester.channel == link.record.channel or link.record.is_owned_by(requester.person)
+    return bold_title(link) if is_known else "that task"
 
 
 def create_waits_for_account(prompt: str) -> str:

@@ -16,15 +16,13 @@ from taskwire.domain.ids import ts_of
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.maintenance import ChannelOpened, ThreadReopened
-from taskwire.domain.queueing.person_jobs import CheckOwner
-from taskwire.domain.queueing.queues import card, to_coder, to_thread
+from taskwire.domain.queueing.queues import card, to_thread
 from taskwire.domain.queueing.retry_policies import CARD_MOVING
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers
 from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.enqueue import draw, request_reading
 from taskwire.people.permissions import People
-from taskwire.people.thread_reach import is_out_of_reach
 from taskwire.queue.batch import Batch
 from taskwire.telemetry import logger
 
@@ -76,16 +74,12 @@ def reopen_if_closed(link: Link, batch: Batch) -> Batch:
     )
 
 
-async def wait_for_owner_check(people: People, context: JobContext, link: Link) -> Outcome | None:
-    """Return the outcome of an event's job if the task's owner cannot read the thread (`thread_reach.py`).
+async def wait_for_owner_check(people: People, link: Link) -> Outcome | None:
+    """Return the outcome of an event's job if nothing may be shown in the thread, because it ends.
 
-    The check of the owner ends the thread, and then the job's next run does nothing. Return None if the
-    thread goes on.
+    The check of the owner ends it, and then the job's next run does nothing. Return None if it goes on.
     """
-    if not await is_out_of_reach(people, link):
-        return None
-    check = Job(id=f"owner:reach:{context.job.id}", work=CheckOwner())
-    return retry(OWNER_CHECK_SECONDS, None, Batch().append(to_coder(link.id), check, score=0))
+    return retry(OWNER_CHECK_SECONDS) if await people.is_out_of_reach(link) else None
 
 
 async def claim_attempt(deps: Dependencies, link: Link) -> bool:

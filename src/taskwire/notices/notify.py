@@ -106,7 +106,7 @@ class Notifier:
 
     async def apply_event(self, context: JobContext, link: Link) -> Outcome:
         """Reduce an event, store the new state, and queue the notices."""
-        if waits := await wait_for_owner_check(self._people, context, link):
+        if waits := await wait_for_owner_check(self._people, link):
             return waits
         work = context.work(ApplyEvent)
         event = await self._add_reports(context, link, work.event)

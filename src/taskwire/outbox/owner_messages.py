@@ -18,7 +18,6 @@ from taskwire.messages import owners, teammates
 from taskwire.outbox.direct_messages import direct_messages, tell_person
 from taskwire.outbox.tell_once import forget_told, record_unless_told
 from taskwire.people.permissions import People
-from taskwire.people.thread_reach import can_read_thread
 from taskwire.queue.batch import Batch
 
 
@@ -91,7 +90,7 @@ async def _tell_owner(
     It is sent also if Coder does not say now which account the owner has: it has no words of the agent.
     """
     thread, about = link.record.thread, link.id if await _has_account(people, owner) else None
-    if thread is None or not await can_read_thread(people, owner, link):
+    if thread is None or not await people.can_read_thread(owner, link):
         tell_person(owner, job_id, message, batch, about=about)
         return
     work = CallPerson(

@@ -38,13 +38,15 @@ class Reader:
 
     @property
     def account_id(self) -> str | None:
-        """The id of the person's account, empty if they have none; None if only Coder knows this."""
+        """The id of the person's account, empty if they have none; None while Coder does not answer."""
         if self.is_coder_away:
-            return self.connected_id
+            return None
         return self.account.id if self.account else ""
 
     def owns(self, link: Link) -> bool:
         """Return whether the task is the person's own."""
+        if self.is_coder_away:
+            return link.record.is_stored_owner(self.person, self.connected_id)
         return link.record.is_owned_by(self.person, self.account_id)
 
 
@@ -80,10 +82,11 @@ async def may_read(deps: Dependencies, people: People, person: UserId, link: Lin
         if reader.owns(link):
             return True
         # The channel of a link without a thread is only the place of somebody's command.
-        if link.record.thread_ts is not None and await people.directory.can_see(person, link.record.channel):
+        is_there = link.record.thread_ts is not None and await people.can_read_thread(person, link)
+        if is_there and not await people.is_out_of_reach(link):
             return True
         if not reader.is_coder_away:
-            return await people.can_steer(person, link)
+            return await people.can_manage(person, link) or await is_shared_now(people, person, link)
         return await is_shared_now(people, person, link) or (
             people.accounts.has_service and await people.is_admin(person)
         )

@@ -28,7 +28,6 @@ from taskwire.outbox.posting import find_other_post, was_posted
 from taskwire.outbox.readers import may_read
 from taskwire.people.permissions import People
 from taskwire.people.shares import NAMED_TTL_MS, list_still_let_in
-from taskwire.people.thread_reach import can_read_thread
 from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority, with_least_priority
 from taskwire.slack.metadata import Metadata
@@ -195,6 +194,6 @@ async def _can_new_reader_read(
     known = await deps.notes.find(*name)
     if known is None:
         with with_least_priority(Priority.BACKFILL):
-            known = "1" if await can_read_thread(people, person, link) else "0"
+            known = "1" if await people.can_read_thread(person, link) else "0"
     await deps.notes.keep(known, *name, ttl_ms=NAMED_TTL_MS)
     return known == "1"

@@ -113,9 +113,9 @@ class Accounts:
         account = await self.find(connected)
         if account is not None and not account.is_refused:
             return connected
-        return await self._find_by_address(user_id) or connected
+        return await self.find_by_address(user_id) or connected
 
-    async def _find_by_address(self, user_id: str, *, is_active: bool = False) -> UserId | None:
+    async def find_by_address(self, user_id: str, *, is_active: bool = False) -> UserId | None:
         """Return the Slack user with the e-mail address of this Coder user; None if there is no such user.
 
         An address that Slack has not confirmed does not count, because anybody may have entered it. If
@@ -158,14 +158,19 @@ class Accounts:
         return UserError(*missing_rights.not_owner_in_coder(link, way_back), reason="not_allowed")
 
     async def check_owner_unless_stored(self, person: UserId, link: Link, *, is_own: bool) -> None:
-        """Queue a check of the task's stored owner if Coder has just shown another one, once in ten minutes.
+        """Queue a check of the task's stored owner if Coder has just shown another one.
 
         `is_own` is whether Coder shows the task as the person's own.
         """
-        if is_own == link.record.is_owned_by(person) or link.end_reason is not None:
+        if is_own == link.record.is_owned_by(person):
             return
         if await self._deps.notes.keep_if_new("owner_seen", link.id, person, ttl_ms=OWNER_SEEN_MS):
-            job = Job(id=f"owner:seen:{person}", work=CheckOwner())
+            await self.check_owner(link)
+
+    async def check_owner(self, link: Link) -> None:
+        """Queue a check of the task's stored owner, if the link is open."""
+        if link.end_reason is None:
+            job = Job(id="owner:seen", work=CheckOwner())
             await self._deps.queues.write(Batch().append(to_coder(link.id), job, score=0))
 
     async def counts_as_owner(self, person: UserId, link: Link) -> bool:
@@ -190,16 +195,17 @@ class Accounts:
             return True
         if not self.has_service or not user_id:
             return False
-        return await self._find_by_address(user_id) not in (None, person)
+        return await self.find_by_address(user_id) not in (None, person)
 
-    async def owns_still(self, person: UserId, user_id: str, *, is_refused: bool) -> bool:
+    async def owns_still(self, person: UserId, user_id: str, *, is_refused: bool, is_for_act: bool) -> bool:
         """Return whether a task's stored owner counts as its owner, while their account is not known.
 
         `is_refused` is whether Coder has just refused the person's own token. Where people can connect
         accounts and there is a service account, the person must have connected the task's Coder user with a
         token that Coder accepts, or must have its e-mail address, and the user must not be suspended. If
-        Coder does not say whose address it is, the stored owner counts, unless their token is refused. A
-        person who has connected another user never counts.
+        Coder does not say whose address it is, raise its error for an act (`is_for_act`). Otherwise, the
+        stored owner counts, unless their token is refused. A person who has connected another user never
+        counts.
         """
         if await self.find_known_id(person) not in (None, user_id):
             return False
@@ -211,14 +217,16 @@ class Accounts:
         if not self.has_service or (is_held and not is_refused):
             return True
         try:
-            found = await self._find_by_address(user_id, is_active=True)
+            found = await self.find_by_address(user_id, is_active=True)
         except CoderError:
+            if is_for_act:
+                raise
             return not is_refused and (holder != person or is_held)
         return found == person
 
     async def has_address(self, person: UserId | None, user_id: str) -> bool:
         """Return whether a Coder user certainly has the e-mail address of this person in Slack."""
-        return person is not None and self.has_service and await self._find_by_address(user_id) == person
+        return person is not None and self.has_service and await self.find_by_address(user_id) == person
 
     async def get_user(self, own: ConnectedAccount) -> CoderAccount:
         """Return the Coder user whose account the person has connected.

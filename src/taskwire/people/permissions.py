@@ -1,201 +1,42 @@
-"""Decides which Coder user a person is, and what the person may do.
+"""Decides what a person may do. `identities.py` decides who the person is.
 
-A person is the Coder user whose account the person has connected. If no account is connected, a person is the
-Coder user with the same e-mail address as the person's Slack profile. The address must be confirmed, and only
-a service account can look for it. A job's handler checks rights when it acts, with the answers of `directory`
-at that time. A listener only checks whether the person may use the bot at all, as far as Redis knows this
-(`find_known_bar`).
+A job's handler checks rights when it acts, with the answers of `directory` at that time. A listener only
+checks whether the person may use the bot at all, as far as Redis knows this (`find_known_bar`).
 """
 
 import contextlib
-from datetime import timedelta
-from typing import Literal
+from collections.abc import Collection
 
-from taskwire.coder.errors import CoderError, PersonTokenRefused
+from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
-from taskwire.domain.allowed import Barred
-from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
-from taskwire.domain.ids import ChannelId, LinkId, UserId, moment_of
+from taskwire.domain.errors import AccountRefused, OutsideError, TryLater, UserError
+from taskwire.domain.ids import LinkId, UserId
 from taskwire.domain.lifecycle.links import Link, Rights, is_group
 from taskwire.domain.requester import Requester
 from taskwire.messages import missing_rights, refusals
 from taskwire.messages.missing_rights import RefusedAct
-from taskwire.people.account_errors import AccountNeeded, NoAccount, Suspended
-from taskwire.people.accounts import Account, Accounts, require_rights
-from taskwire.people.allowed import require_allowed, require_not_barred
-from taskwire.people.directory import Directory, KnownDirectory
-from taskwire.slack.models import Profile
-from taskwire.state.accounts import ConnectedAccount
+from taskwire.people.account_errors import AccountNeeded, Suspended
+from taskwire.people.accounts import Accounts
+from taskwire.people.identities import Identities
+from taskwire.people.places import Places
 from taskwire.state.links import LinkOwner, get_owner
-from taskwire.telemetry import logger
 
-# Slack has shown that the person was in a conversation when they acted there. After this time, the person may
-# have left the conversation.
-PRESENCE_WINDOW = timedelta(seconds=10)
 # The verbs that only the owner of a task and administrators may use.
 OWNERS_VERBS = frozenset[RefusedAct]({"attach", "delete", "detach", "share", "unshare", "read_mentions"})
 # The verbs that everybody who may see the task may use. All other verbs, such as pause, resume and send, are
 # for people who may steer the task (`can_steer`).
 VIEWERS_VERBS = frozenset[RefusedAct]({"watch", "unwatch"})
 
-_log = logger("taskwire.people.permissions")
 
-
-class People:
+class People(Identities):
     """Decides what the people of one workspace may do."""
 
     def __init__(
         self, deps: Dependencies, admins: tuple[str, ...], shared_channels: tuple[str, ...] = ()
     ) -> None:
-        self._deps = deps
-        self._admins = admins
-        self._shared_channels = shared_channels
-        self._groups = tuple(name for name in admins if name.startswith("S"))
-        self.directory = Directory(deps, len({*self._groups, *deps.allowed.groups}))
+        super().__init__(deps, admins)
         self.accounts = Accounts(deps, self.directory, self.is_shared_with)
-        self._known = KnownDirectory(deps)
-
-    async def get_profile(self, person: UserId) -> Profile:
-        """Return the profile of a person who may use the bot.
-
-        Raise UserError if the person may not use it.
-        """
-        profile = await self.directory.get_profile(person)
-        require_not_barred(await self._find_bar(person, profile, self.directory))
-        return profile
-
-    async def _find_bar(self, person: UserId, profile: Profile, directory: Directory) -> Barred:
-        if profile.is_bot or profile.is_deleted:
-            return "bot"
-        # A person from another workspace of this organization does not belong to our workspace.
-        own_teams = self._deps.allowed.keep_workspaces(await directory.list_own_teams())
-        if profile.is_stranger or not profile.teams & own_teams:
-            return "stranger"
-        if profile.is_guest:
-            return "guest"
-        groups = self._deps.allowed.groups
-        if not groups or await self._is_admin(person, directory):
-            return ""
-        is_in_group = any([person in await directory.list_group(group) for group in groups])
-        return "" if is_in_group else "group"
-
-    async def find_known_bar(self, person: UserId) -> Barred:
-        """Return why the person may not use the bot, as far as this is known without a call to Slack.
-
-        Return an empty text if it is not known, or if the settings restrict the bot to no people. This is for
-        what arrives. `get_profile` decides when the request is carried out. Raises RedisError.
-        """
-        if not self._deps.allowed.is_about_people:
-            return ""
-        try:
-            profile = await self._known.get_profile(person)
-            return await self._find_bar(person, profile, self._known)
-        except TryLater:
-            return ""
-        except UserError:
-            return "stranger"
-
-    async def get_account(self, person: UserId) -> Account:
-        """Return the person's Coder account. If there is none, raise UserError, which says what is missing.
-
-        If the person can connect an account, raise AccountNeeded instead. The request then waits for the
-        account.
-        """
-        profile = await self.get_profile(person)
-        own = await self.accounts.find(person)
-        try:
-            account = await self._ask_for_account(person, profile, own)
-        except Suspended as error:
-            name = own.username if own is not None else profile.email or ""
-            await self.accounts.suspensions.note_suspended(person, name, error.user_id)
-            raise
-        except (NoAccount, AccountNeeded):
-            await self.accounts.suspensions.note_missing(person)
-            raise
-        self.accounts.note_name(person, account.username)
-        if own is None or not own.is_refused:
-            await self.accounts.suspensions.forget_suspended(person, account.id)
-        return account
-
-    async def _ask_for_account(
-        self, person: UserId, profile: Profile, own: ConnectedAccount | None
-    ) -> Account:
-        if own is not None:
-            user = await self.accounts.get_user(own)
-            return Account(id=own.user_id, username=user.username)
-        if not self.accounts.has_service:
-            await self.accounts.suspensions.require_not_suspended(person)
-            raise AccountNeeded(person)
-        if not profile.email or not profile.is_email_confirmed:
-            self._require_account_from(person)
-            raise NoAccount(*refusals.no_email(), reason="no_account")
-        found = await self.directory.list_accounts(profile.email)
-        if not found:
-            await require_rights(self._deps)
-        if len(found) != 1:
-            self._require_account_from(person)
-            raise NoAccount(*refusals.no_account(profile.email, len(found)), reason="no_account")
-        if found[0].is_suspended:
-            raise Suspended(*refusals.account_suspended(profile.email), found[0].id)
-        return Account(id=found[0].id, username=found[0].username)
-
-    def _require_account_from(self, person: UserId) -> None:
-        """Raise AccountNeeded if the person can connect an account of their own."""
-        if self.accounts.can_connect:
-            raise AccountNeeded(person)
-
-    async def require_account(self, person: UserId, *, needs_coder: bool = True) -> None:
-        """Raise UserError if the person has no Coder account. An administrator needs no account.
-
-        If `needs_coder` is False, an administrator passes even while Coder does not answer, unless Coder had
-        suspended their account before.
-        """
-        try:
-            await self.find_usable_account(person)
-        except (CoderError, TryLater, OutcomeUnknown):
-            if needs_coder or not await self.is_admin(person):
-                raise
-            await self.accounts.suspensions.require_not_suspended_before(person)
-
-    async def find_account(self, person: UserId) -> Account | None:
-        """Return the person's Coder account; None for an administrator without an account.
-
-        Raise UserError or AccountNeeded for any other person without an account, and PersonTokenRefused for a
-        person whose token Coder refuses.
-        """
-        try:
-            return await self.get_account(person)
-        except (UserError, AccountNeeded) as error:
-            if isinstance(error, Suspended) or not await self.is_admin(person):
-                raise
-            await self._require_not_suspended(person)
-            return None
-
-    async def _require_not_suspended(self, administrator: UserId) -> None:
-        """Raise Suspended if Coder has suspended an account of this administrator."""
-        profile = await self.get_profile(administrator)
-        email = profile.email if profile.is_email_confirmed else None
-        await self.accounts.suspensions.require_not_suspended_still(administrator, email)
-
-    async def find_usable_account(self, person: UserId) -> Account | None:
-        """Return what `find_account` returns; None too for an administrator whose token Coder refuses."""
-        try:
-            return await self.find_account(person)
-        except PersonTokenRefused:
-            # With a service account, administrators need no account. So they need no valid token either.
-            if not self.accounts.has_service or not await self.is_admin(person):
-                raise
-            await self._require_not_suspended(person)
-            return None
-
-    async def is_admin(self, person: UserId) -> bool:
-        """Return whether the settings list the person as an administrator, by id or by user group."""
-        return await self._is_admin(person, self.directory)
-
-    async def _is_admin(self, person: UserId, directory: Directory) -> bool:
-        if person in self._admins:
-            return True
-        return any([person in await directory.list_group(group) for group in self._groups])
+        self.places = Places(deps, self.directory, shared_channels)
 
     async def can_manage(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
         """Return whether the person is the owner of this link's task or an administrator.
@@ -268,18 +109,19 @@ class People:
         is_let_in = await self._may_steer_by_channel(person, link)
         return is_let_in and (self.accounts.has_service or await self.accounts.sees(person, link))
 
-    async def is_shared_with(self, person: UserId, link: Link) -> bool:
+    async def is_shared_with(self, person: UserId, link: Link, *, is_for_act: bool = True) -> bool:
         """Return whether the owner shares the task with the person, directly or by a user group, and whether
         this counts (`can_owner_let_in`)."""
         is_named = person in link.shares or await self._is_in_groups(person, link.shares)
-        return is_named and await self.can_owner_let_in(get_owner(link.record))
+        return is_named and await self.can_owner_let_in(get_owner(link.record), is_for_act=is_for_act)
 
-    async def can_owner_let_in(self, owner: LinkOwner) -> bool:
+    async def can_owner_let_in(self, owner: LinkOwner, *, is_for_act: bool = True) -> bool:
         """Return whether the task's owner may let others steer it: may use the bot, and has its Coder user.
 
-        If Coder does not say now which user the owner has, nobody else may have the task's. If Slack does not
-        show the owner, the service account must see now that its user is active: raise OutsideError if it
-        cannot, so that an act waits.
+        If Slack does not show the owner, the service account must see now that its user is active. If Coder
+        does not tell now, raise OutsideError, so that an act waits. Do the same if Coder does not tell a
+        service account which user the owner has. What is only shown (`is_for_act` is False) then counts as it
+        was last known, see `Accounts.owns_still`.
         """
         if owner.person is None and owner.user_id:
             return await self.accounts.is_active(owner.user_id)
@@ -293,13 +135,18 @@ class People:
             is_out = await self.accounts.suspensions.is_without_account(owner.person, error)
             if is_out or not await self.can_owner_act(owner.person):
                 return False
+            is_silent = isinstance(error, OutsideError) and not isinstance(error, AccountRefused)
+            if is_for_act and is_silent and self.accounts.has_service:
+                raise
             is_refused = isinstance(error, PersonTokenRefused)
-        return await self.accounts.owns_still(owner.person, owner.user_id, is_refused=is_refused)
+        return await self.accounts.owns_still(
+            owner.person, owner.user_id, is_refused=is_refused, is_for_act=is_for_act
+        )
 
     async def lets_in_now(self, owner: LinkOwner) -> bool:
-        """Like `can_owner_let_in`, but False if this is not known now. For what is only shown."""
+        """Like `can_owner_let_in`, for what is only shown. Return False if nothing is known."""
         with contextlib.suppress(OutsideError):
-            return await self.can_owner_let_in(owner)
+            return await self.can_owner_let_in(owner, is_for_act=False)
         return False
 
     async def can_owner_act(self, owner: UserId | None) -> bool:
@@ -337,7 +184,9 @@ class People:
     async def _may_steer_by_channel(self, person: UserId, link: Link) -> bool:
         """Return whether the person and the owner are in the channel, and it lets everybody there steer."""
         owner, channel = link.record.owner_slack, link.record.channel
-        if owner is None or not await self.is_open_to_channel(link):
+        if owner is None or not await self._has_open_channel(link):
+            return False
+        if not await self.can_owner_let_in(get_owner(link.record)):
             return False
         return all([await self.directory.is_member(each, channel) for each in (person, owner)])
 
@@ -345,11 +194,14 @@ class People:
         """Return whether the channel's settings let everybody in the channel steer this task.
 
         They count only for a thread that the task's owner has asked for, and while the owner may let others
-        in.
+        in. This is for what is only shown.
         """
+        return await self._has_open_channel(link) and await self.lets_in_now(get_owner(link.record))
+
+    async def _has_open_channel(self, link: Link) -> bool:
         record = link.record
-        is_open = (await self._deps.channel_settings.get(record.channel)).lets_everybody_steer(record)
-        return is_open and record.thread_ts is not None and await self.can_owner_let_in(get_owner(record))
+        settings = await self._deps.channel_settings.get(record.channel)
+        return settings.lets_everybody_steer(record) and record.thread_ts is not None
 
     async def list_shared_links(self, person: UserId) -> frozenset[LinkId]:
         """List the links of the tasks that are shared with this person or their groups, if this counts."""
@@ -364,7 +216,12 @@ class People:
     async def require_right_to(
         self, verb: RefusedAct, requester: Requester, link: Link, *, needs_coder: bool = True
     ) -> None:
-        """Raise UserError unless the person may do `verb` to the task. The error names the verb."""
+        """Raise UserError unless the person may do `verb` to the task. The error names the verb.
+
+        Raise TryLater while the task's thread is about to end: the act is then done without it.
+        """
+        if await self.is_out_of_reach(link):
+            raise TryLater("the task's thread is about to end")
         if verb in VIEWERS_VERBS:
             await self.require_account(requester.person)
             is_allowed = await self.find_visible(requester, link) is not None
@@ -411,55 +268,53 @@ class People:
     async def _can_see_task(self, requester: Requester, link: Link) -> bool:
         """Return whether the person can read the task's thread, or Coder shows them a task without a thread.
 
-        The channel of a link without a thread is only the place of somebody's command.
+        The channel of a link without a thread is only the place of somebody's command. A thread that is about
+        to end shows nothing.
         """
         if link.record.thread_ts is not None:
-            return await self._can_see(requester, link.record.channel)
+            is_there = await self.places.can_see(requester, link.record.channel)
+            return is_there and not await self.is_out_of_reach(link)
         return not self.accounts.has_service and await self.accounts.sees(requester.person, link)
 
-    async def find_conversation(self, requester: Requester) -> ChannelId:
-        """Return the channel in which the person made the request, or which the person named in the request.
+    async def can_read_thread(self, person: UserId, link: Link) -> bool:
+        """Return whether the person can read the task's thread."""
+        thread = link.record.thread
+        return thread is not None and await self.directory.can_see(person, thread.channel)
 
-        Return an empty id if the person cannot read the named channel.
+    async def is_out_of_reach(self, link: Link) -> bool:
+        """Return whether the task's owner cannot read the thread, and somebody without a right asked for it.
+
+        Such a thread ends: a check of the owner is queued. Otherwise, a former owner would read on there. The
+        owner and administrators have the right to ask for a thread. So has a former owner who still has the
+        e-mail address of the task's Coder user: the present owner may have connected this user with a stolen
+        token. A thread that the owner has asked for goes on, also if they have left its channel since.
         """
-        is_there = await self._can_see(requester, requester.channel)
-        return requester.channel if is_there else ChannelId("")
+        record = link.record
+        owner, requested_by = record.owner_slack, record.requested_by
+        if record.thread is None or record.task_id is None or owner is None or record.is_requested_by_owner:
+            return False
+        if await self.can_read_thread(owner, link) or await self._is_active_admin(requested_by):
+            return False
+        if await self.accounts.has_address(requested_by, record.owner_id):
+            return False
+        await self.accounts.check_owner(link)
+        return True
 
-    async def _can_see(self, requester: Requester, channel: ChannelId) -> bool:
-        """Return whether the person can read the channel. If the request was just made there, return True."""
-        if requester.channel == channel and self._was_just_there(requester):
-            return True
-        return bool(channel) and await self.directory.can_see(requester.person, channel)
-
-    def _was_just_there(self, requester: Requester) -> bool:
-        age = self._deps.slack.now() - moment_of(requester.at)
-        return age < PRESENCE_WINDOW and not requester.is_elsewhere
-
-    async def require_place(self, requester: Requester, what: Literal["created", "attached"]) -> None:
-        """Raise UserError unless a card may be posted in the requester's channel.
-
-        The requester must be in the channel or must have just acted there. No other company may read the
-        channel, unless the settings allow that. `what` is a word for the error's text: the task was not
-        `created` or not `attached`.
-        """
-        channel = requester.channel
-        require_allowed(self._deps, channel)
-        if not self._was_just_there(requester) and not await self.directory.is_member(
-            requester.person, channel
-        ):
-            raise UserError(*refusals.not_in_channel(channel, what), reason="place")
-        if channel in self._shared_channels:
-            return
-        place = await self.directory.find_channel(channel)
-        if place is not None and place.is_shared:
-            raise UserError(*refusals.shared_channel(channel, what), reason="place")
-
-    async def find_name(self, person: UserId | None) -> str:
-        """Return a person's name; empty if Slack does not give the name now."""
-        if person is None:
-            return ""
+    async def _is_active_admin(self, person: UserId) -> bool:
+        """Return whether an administrator may use the bot now, as far as Slack and Coder say."""
+        if not await self.is_admin(person):
+            return False
         try:
-            return await self.directory.get_name(person)
-        except (UserError, OutsideError) as error:
-            _log.info("person's name not available, left out", person=person, error=str(error))
-            return ""
+            await self.find_usable_account(person)
+        except UserError:
+            return False
+        except OutsideError:
+            pass
+        return True
+
+    async def list_out_of_reach(self, links: Collection[LinkId]) -> frozenset[LinkId]:
+        """List those of the links whose threads are out of their owners' reach (`is_out_of_reach`)."""
+        records = await self._deps.links.list_records(links)
+        others = [link for link, record in records.items() if not record.is_requested_by_owner]
+        found = await self._deps.links.list_links(others)
+        return frozenset([each for each, link in found.items() if await self.is_out_of_reach(link)])

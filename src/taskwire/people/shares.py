@@ -55,9 +55,9 @@ async def list_still_let_in(people: People, link: Link, ended: Collection[str]) 
 
 
 async def is_shared_now(people: People, person: UserId, link: Link) -> bool:
-    """Like `People.is_shared_with`, but False if this is not known now."""
+    """Like `People.is_shared_with`, for what is only shown. Return False if nothing is known."""
     with contextlib.suppress(OutsideError):
-        return await people.is_shared_with(person, link)
+        return await people.is_shared_with(person, link, is_for_act=False)
     return False
 
 

@@ -15,6 +15,7 @@ probably show only one root, no page is requested for it. The thread of that roo
 costs one call.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
@@ -224,8 +225,9 @@ class Backfill:
         batch, changed = Batch(), 0
         for ts, reply in replies.items():
             message = present.get(ts)
-            if message is None and link.has_moved:
-                # The reply may be in the task's earlier thread.
+            if message is None and (link.has_moved or await self._is_there(link, ts)):
+                # The reply may be in the task's earlier thread. A person may also have sent a message that is
+                # not listed: one of an app, or the first one of the thread.
                 continue
             if message is not None and _content_of(message) == _content_of(reply):
                 # If a reply is unchanged, it stays, even if it begins like a verb: a person has said that it
@@ -240,12 +242,22 @@ class Backfill:
                 work = work.model_copy(
                     update={"change": "edited", "new_input": new_input, "verbatim_input": verbatim_input}
                 )
+                self._receiver.read_files_of_others(batch, message)
             batch.append(
                 to_coder(link.id), Job(id=f"{CHANGE_ID_PREFIX}away:{ts}", work=work), score=urgent_score(ts)
             )
             changed += 1
         if changed:
             await self._deps.queues.write(batch)
+
+    async def _is_there(self, link: Link, ts: Ts) -> bool:
+        """Return whether a message of this link's channel is still there, as far as Slack says."""
+        try:
+            with contextlib.suppress(ChannelProblem):
+                await self._deps.slack.find_picked(link.record.channel, ts)
+        except MessageGone:
+            return False
+        return True
 
 
 def _make_scan_batch(channel: ChannelId, roots: list[Root], since: Ts, earlier: Mapping[str, Work]) -> Batch:

@@ -143,7 +143,7 @@ class ReplyReceiver:
         )
         if isinstance(message, MessageEdited) and (work.new_input or work.verbatim_input):
             # The edit may make a message input that was none, or may arrive before the message itself.
-            self._read_files_of_others(batch, message)
+            self.read_files_of_others(batch, message)
         if work.person is not None:
             requester = Requester(
                 person=work.person,
@@ -332,13 +332,13 @@ class ReplyReceiver:
         job = Job(id=f"{REPLY_ID_PREFIX}{message.ts}", work=self._make_reply(message, was_away=was_away))
         where = _get_thread(message)
         batch.append(to_coder(CLAIMED_LINK), job, score=no_agent_score(message.ts), claimed_in=where)
-        self._read_files_of_others(batch, message)
+        self.read_files_of_others(batch, message)
         receipt = Job(id=f"receipt:{message.ts}", work=Receipt(ts=message.ts, state="taken"))
         return batch.append(
             receipts(CLAIMED_LINK), receipt, score="due", delay_ms=RECEIPT_DELAY_MS, claimed_in=where
         )
 
-    def _read_files_of_others(self, batch: Batch, message: ThreadMessage | MessageEdited) -> None:
+    def read_files_of_others(self, batch: Batch, message: ThreadMessage | MessageEdited) -> None:
         """Append a job that reads the message's files, if another person can change one of them.
 
         Files that were read before are not read again.
@@ -400,7 +400,7 @@ class ReplyReceiver:
         is_for_author = replies.is_single_word(read.text)
         reply = self._make_reply(message).model_copy(update={"only_author_decides": is_for_author})
         self._writes.keep_reply(batch, CLAIMED_LINK, job_id, reply, where)
-        self._read_files_of_others(batch, message)
+        self.read_files_of_others(batch, message)
         work = AnswerInThread(
             requester=self._make_requester(message),
             question="not_a_verb",

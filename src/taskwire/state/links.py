@@ -206,15 +206,17 @@ class Links:
 
     async def list_channels(self, link_ids: Iterable[LinkId]) -> dict[LinkId, ChannelId]:
         """Return the channel of each link's thread, even if the thread does not exist yet."""
-        read = self._of_each(link_ids, "HGET", "record")
-        records = {link: _find_record(link, record) async for link, record in read}
-        return {link: record.channel for link, record in records.items() if record is not None}
+        return {link: record.channel for link, record in (await self.list_records(link_ids)).items()}
 
     async def list_owners(self, link_ids: Iterable[LinkId]) -> dict[LinkId, LinkOwner]:
         """Return the owner of each link's task."""
+        return {link: get_owner(record) for link, record in (await self.list_records(link_ids)).items()}
+
+    async def list_records(self, link_ids: Iterable[LinkId]) -> dict[LinkId, LinkRecord]:
+        """Return the record of each link."""
         read = self._of_each(link_ids, "HGET", "record")
         records = {link: _find_record(link, record) async for link, record in read}
-        return {link: get_owner(record) for link, record in records.items() if record is not None}
+        return {link: record for link, record in records.items() if record is not None}
 
     async def list_threads(self, link_ids: Iterable[LinkId]) -> list[LinkThread]:
         """List the threads of these links. The threads with the latest news come first.

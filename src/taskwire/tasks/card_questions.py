@@ -6,7 +6,7 @@ with whom the task is shared.
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import NamedTuple
 
 from taskwire.agent.input import LONGEST_INPUT
@@ -24,6 +24,7 @@ from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import sanitize_for_agent
 from taskwire.domain.text.thread_context import remove_context
 from taskwire.messages import cards, refusals
+from taskwire.messages.missing_rights import RefusedAct
 from taskwire.outbox.questions import CHOICES, PostedQuestion, find_open
 from taskwire.outbox.waiting_requests import AccountProblem, start_renewal
 from taskwire.people.account_errors import AccountNeeded
@@ -37,17 +38,6 @@ from taskwire.tasks.lookup import Lookup, VisibleTask, bare_record
 QUESTION_TIMEOUT_SECONDS = 3.0
 # In seconds. How long a submission waits for the check of the chosen people. Slack waits three seconds.
 CHECK_TIMEOUT_SECONDS = 1.5
-
-
-@contextlib.contextmanager
-def _passing_over_trouble() -> Iterator[None]:
-    """Ignore errors of Coder and Slack in the block, except that the person has to connect an account."""
-    try:
-        yield
-    except (AccountNeeded, PersonTokenRefused):
-        raise
-    except OutsideError:
-        pass
 
 
 class OpenQuestion(NamedTuple):
@@ -93,15 +83,35 @@ class CardQuestions:
         """
         link = await self._find_open_link(requester, link_id)
         # While Coder does not answer, the right is checked later, when the person sends an answer.
-        with _passing_over_trouble():
-            await self._people.require_right_to("send", requester, link, needs_coder=False)
+        error = await self._find_trouble("send", requester, link)
         report = link.state.current_report
         written = report.message if report is not None else ""
         with contextlib.suppress(TimeoutError, OutsideError, UserError):
+            if error is not None:
+                raise error
             async with asyncio.timeout(QUESTION_TIMEOUT_SECONDS):
                 coder = await self._people.accounts.get_client(requester.person, link.record.owner_id, link)
                 written = (await read_last_output(self._deps, coder, link)).output.answer or written
         return OpenQuestion(link, written, await find_open(self._deps, link, CHOICES))
+
+    async def _find_trouble(self, verb: RefusedAct, requester: Requester, link: Link) -> OutsideError | None:
+        """Return None if the person may do `verb`, and the error if Coder or Slack does not tell now.
+
+        Raise UserError if the person may not, or if they had no usable account when Coder was last asked.
+        """
+        try:
+            await self._people.require_right_to(verb, requester, link, needs_coder=False)
+        except (AccountNeeded, PersonTokenRefused):
+            raise
+        except OutsideError as error:
+            await self._people.accounts.suspensions.require_account_before(
+                requester.person, is_admin=await self._is_admin(requester.person)
+            )
+            return error
+        return None
+
+    async def _is_admin(self, person: UserId) -> bool:
+        return self._people.accounts.has_service and await self._people.is_admin(person)
 
     async def find_page(self, requester: Requester, link_id: LinkId) -> tuple[Link, str]:
         """Return the link, and the URL of the task's page in Coder.
@@ -166,9 +176,13 @@ class CardQuestions:
         Raise UserError for a person who may not share the task.
         """
         link = await self._find_open_link(requester, link_id)
+        error = await self._find_trouble("share", requester, link)
         # While Coder does not answer, the right is checked only when the person acts.
-        with _passing_over_trouble():
-            await self._people.require_right_to("share", requester, link, needs_coder=False)
+        person = requester.person
+        connected_id = await self._people.accounts.find_known_id(person)
+        is_owner = link.record.is_stored_owner(person, connected_id)
+        if error is not None and not is_owner and not await self._is_admin(person):
+            raise error
         return link, await self._people.directory.list_group_names()
 
     async def find_wrong_share(self, person: UserId, task_id: TaskId, who: Collection[str]) -> str:

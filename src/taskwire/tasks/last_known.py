@@ -63,8 +63,9 @@ class _Viewer(NamedTuple):
 
         If Coder does not answer, this is the task's stored owner, unless they have connected another user.
         """
-        known_id = self.connected_id if self.account_id is None else self.account_id
-        return link.record.is_owned_by(self.person, known_id)
+        if self.account_id is None:
+            return link.record.is_stored_owner(self.person, self.connected_id)
+        return link.record.is_owned_by(self.person, self.account_id)
 
     def wants(self, link: Link, question: List, now_ms: int) -> bool:
         """Return whether the list that the person requested includes the task."""
@@ -105,7 +106,7 @@ class LastKnown:
         be empty, because it says which tasks it would have.
         """
         viewer = await self._get_viewer(requester, is_coder_there=is_list_too_long)
-        links = [link for link in await self._links.get() if viewer.can_see(link)]
+        links = [link for link in await self._links.get() if await self._is_visible(viewer, link)]
         links.sort(key=lambda link: task_lists.get_order(link, is_own=viewer.owns(link)))
         if isinstance(question, Overview):
             return await self._show_overview(requester, viewer, links)
@@ -212,7 +213,7 @@ class LastKnown:
         return await self._add_note(requester, viewer, made)
 
     async def _list_asked(self, viewer: _Viewer) -> list[AskedLine]:
-        return await list_asked(self._deps, viewer.person, viewer.account_id)
+        return await list_asked(self._deps, viewer.person, viewer.owns)
 
     async def _make_lines(self, viewer: _Viewer, links: list[Link]) -> list[task_lists.TaskLine]:
         """Return a line for each of these tasks.
@@ -228,6 +229,14 @@ class LastKnown:
             )
             for number, link in enumerate(links)
         ]
+
+    async def _is_visible(self, viewer: _Viewer, link: Link) -> bool:
+        """Return whether the person may see the task. A thread that may be about to end shows nothing."""
+        if viewer.get_rights(link) > Rights.SEE or not viewer.can_see(link):
+            return viewer.can_see(link)
+        with contextlib.suppress(OutsideError):
+            return not await self._people.is_out_of_reach(link)
+        return False
 
     async def _add_note(self, requester: Requester, viewer: _Viewer, message: Message) -> Message:
         """Add to the top of the message since when Coder has not answered, or that its list is too long."""
@@ -253,7 +262,7 @@ class LastKnown:
         account = await self._people.find_account(requester.person) if is_coder_there else None
         return _Viewer(
             requester.person,
-            await self._people.find_conversation(requester),
+            await self._people.places.find_conversation(requester),
             is_admin,
             await self._people.list_shared_links(requester.person),
             (account.id if account else "") if is_coder_there else None,

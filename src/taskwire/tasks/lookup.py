@@ -20,13 +20,12 @@ from functools import partial
 from typing import NamedTuple
 
 from taskwire.agent.observing import LONGEST_PROMPT, Mask, make_safe_title, observation_of, with_observation
-from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, PersonTokenRefused, TooLong, UnexpectedCoderAnswer
 from taskwire.coder.lists import TaskEntry
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.ids import ChannelId, LinkId, TaskId, UserId, microseconds
+from taskwire.domain.ids import LinkId, TaskId, UserId, microseconds
 from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.links import Link, LinkRecord
 from taskwire.domain.lifecycle.transitions import initial_state
@@ -46,7 +45,6 @@ from taskwire.messages.task_lists import Hosts, TaskLine, get_task_text, task_ro
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.whole_list import list_all_tasks
 from taskwire.people.account_errors import AccountNeeded
-from taskwire.people.accounts import Account
 from taskwire.people.permissions import People
 from taskwire.single_flight import SingleFlight
 from taskwire.tasks.catalogue import Catalogue, CatalogueEntry, CatalogueReader
@@ -58,6 +56,7 @@ from taskwire.tasks.matching import (
     list_near,
     list_titled,
 )
+from taskwire.tasks.viewers import Viewer
 from taskwire.telemetry import logger
 
 _log = logger("taskwire.tasks.lookup")
@@ -79,47 +78,6 @@ class Following(NamedTuple):
 
     text: str = ""
     is_for_agent: bool = False
-
-
-@dataclass(frozen=True)
-class _Viewer:
-    """The person who asks for a task, and the conversation where the person asks."""
-
-    channel: ChannelId
-    account: Account | None
-    # Whether the person sees all tasks that Coder shows to `coder`: as an administrator, or with their own
-    # account.
-    sees_all: bool
-    coder: CoderClient
-    # The links of other people's tasks that this person may steer.
-    shared: frozenset[LinkId]
-
-    @property
-    def username(self) -> str:
-        """The person's name in Coder; empty if the person has no account."""
-        return self.account.username if self.account else ""
-
-    def can_see(self, task: Task, link: Link | None) -> bool:
-        """Return whether the person may see the task.
-
-        A person may see a task if the person owns it, if its thread is in this conversation, or if its owner
-        shares it with the person. Administrators may see all tasks, unless Coder decides what they see.
-        """
-        is_own = self.account is not None and task.owner_id == self.account.id
-        if self.sees_all or is_own:
-            return True
-        return link is not None and (link.record.channel == self.channel or link.id in self.shared)
-
-    def split_own(self, listed: list[CatalogueEntry]) -> tuple[list[CatalogueEntry], list[CatalogueEntry]]:
-        """Return the person's own tasks among these tasks, and the tasks of other people."""
-        owner_id = self.account.id if self.account else ""
-        own = [each for each in listed if each.entry.owner_id == owner_id]
-        return own, [each for each in listed if each.entry.owner_id != owner_id]
-
-    def list_visible(self, catalogue: Catalogue) -> list[CatalogueEntry]:
-        """List the tasks that the person may see."""
-        owner_id = self.account.id if self.account else None
-        return catalogue.entries if self.sees_all else catalogue.list_of(owner_id, self.channel, self.shared)
 
 
 class TasksNotListed(UserError):
@@ -147,16 +105,25 @@ class Lookup:
     async def list_visible(self, requester: Requester) -> list[VisibleTask]:
         """List the tasks that this person may see in the conversation where the person asks."""
         viewer = await self._get_viewer(requester)
-        return await self._read_tasks(viewer.list_visible(await self._get_catalogue(viewer)))
+        return await self._read_tasks(await self._list_visible(viewer))
 
-    async def _get_catalogue(self, viewer: _Viewer) -> Catalogue:
+    async def _list_visible(self, viewer: Viewer) -> list[CatalogueEntry]:
+        """List the tasks that the person may see, without those of threads that are about to end.
+
+        Raise TasksNotListed if Coder's list is too long to be read.
+        """
+        seen = viewer.list_visible(await self._get_catalogue(viewer))
+        hidden = await self._people.list_out_of_reach(viewer.list_links_of_channel(seen))
+        return [each for each in seen if each.link not in hidden] if hidden else seen
+
+    async def _get_catalogue(self, viewer: Viewer) -> Catalogue:
         """Return the tasks that Coder lists. Raise TasksNotListed if Coder's list is too long to be read."""
         try:
             return await self._read_catalogue(viewer)
         except TooLong:
             raise TasksNotListed(*task_limits.list_too_long_to_search()) from None
 
-    async def _read_catalogue(self, viewer: _Viewer) -> Catalogue:
+    async def _read_catalogue(self, viewer: Viewer) -> Catalogue:
         if self._people.accounts.has_service:
             return await self._catalogue.get()
         catalogue = await self._reader.read(viewer.coder.list_tasks_raw)
@@ -223,7 +190,7 @@ class Lookup:
         except AccountNeeded:
             return name, text
         try:
-            seen = viewer.list_visible(await self._get_catalogue(viewer))
+            seen = await self._list_visible(viewer)
         except TasksNotListed:
             # A whole name is still found.
             return name, text
@@ -274,12 +241,12 @@ class Lookup:
             _log.info("permalink not available, answered without it", link=seen.link.id, error=str(error))
             return ""
 
-    async def _get_viewer(self, requester: Requester) -> _Viewer:
+    async def _get_viewer(self, requester: Requester) -> Viewer:
         is_admin = await self._people.is_admin(requester.person)
         has_service = self._people.accounts.has_service
         shared = await self._people.list_shared_links(requester.person)
-        return _Viewer(
-            await self._people.find_conversation(requester),
+        return Viewer(
+            await self._people.places.find_conversation(requester),
             await self._people.find_usable_account(requester.person),
             is_admin or not has_service,
             self._deps.service_coder
@@ -288,7 +255,7 @@ class Lookup:
             shared,
         )
 
-    async def _find_exact(self, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
+    async def _find_exact(self, name: TaskName, viewer: Viewer) -> VisibleTask | None:
         """Find the task of exactly this name with one request to Coder.
 
         A name without an owner means a task of the person who asks.
@@ -301,9 +268,11 @@ class Lookup:
         except NotFound:
             return await self._find_shared(name, viewer)
         link = await self._deps.links.find_by_task(TaskId(task.id))
+        if not viewer.has_right(task, link) and link is not None and await self._people.is_out_of_reach(link):
+            return None
         return VisibleTask(task, link) if viewer.can_see(task, link) else None
 
-    async def _find_shared(self, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
+    async def _find_shared(self, name: TaskName, viewer: Viewer) -> VisibleTask | None:
         """Find a shared task by its id, although Coder does not show the task to the person's own account."""
         link = await self._deps.links.find_by_task(TaskId(name.id)) if name.id else None
         if self._people.accounts.has_service or link is None or link.id not in viewer.shared:
@@ -312,7 +281,7 @@ class Lookup:
         return VisibleTask(await coder.get_task(name.id), link)
 
     async def _get_among_all(
-        self, requester: Requester, name: TaskName, viewer: _Viewer, following: Following
+        self, requester: Requester, name: TaskName, viewer: Viewer, following: Following
     ) -> VisibleTask:
         """Return the only task of this name or title. If there is none, look for names that begin with it.
 
@@ -320,7 +289,7 @@ class Lookup:
         """
         if name.id:
             raise UserError(*refusals.no_such_id(), reason="no_such_task")
-        seen, titles = viewer.list_visible(await self._get_catalogue(viewer)), dict[str, str]()
+        seen, titles = await self._list_visible(viewer), dict[str, str]()
         found = list_named(seen, name, viewer.username) if not name.title else []
         # A word with a hyphen is a name. A search for titles costs more: it reads tasks and links whole. If
         # only names of other people's tasks fit, the titles of the person's own tasks count too.
@@ -343,7 +312,7 @@ class Lookup:
     async def _make_several(
         self,
         requester: Requester,
-        viewer: _Viewer,
+        viewer: Viewer,
         typed: str,
         found: list[CatalogueEntry],
         rests: Sequence[str] = (),
@@ -353,7 +322,7 @@ class Lookup:
         return SeveralTasks(*refusals.several_tasks(typed, names), typed, names, rows, links, rests)
 
     async def _make_unknown(
-        self, requester: Requester, name: TaskName, viewer: _Viewer, near: NearTasks, following: Following
+        self, requester: Requester, name: TaskName, viewer: Viewer, near: NearTasks, following: Following
     ) -> UserError:
         """Return the error that says that no task has this name. It offers the tasks that may be meant."""
         near.entries.sort(key=lambda each: each.entry.owner_name != viewer.username)
@@ -371,7 +340,7 @@ class Lookup:
         return UnknownTask(*refusal, name.title, names, rows, near.rest, links)
 
     async def _show_tasks(
-        self, requester: Requester, viewer: _Viewer, found: list[CatalogueEntry]
+        self, requester: Requester, viewer: Viewer, found: list[CatalogueEntry]
     ) -> _ShownTasks:
         """Return the names of these tasks, and the first tasks in the form of a list."""
         read = await self._read_tasks(found[:MOST_TASKS_OFFERED])

@@ -32,7 +32,6 @@ from taskwire.outbox.owner_messages import tell_new_owner
 from taskwire.outbox.share_messages import tell_of_shares
 from taskwire.people.account_errors import AccountNeeded, NoAccount
 from taskwire.people.permissions import People
-from taskwire.people.thread_reach import can_read_thread, is_out_of_reach
 from taskwire.queue.batch import Batch
 from taskwire.telemetry import logger
 from taskwire.waiting_replies.detach import detach
@@ -51,8 +50,8 @@ async def _check(
 ) -> Outcome:
     """Write who owns the task, if that is another person than the record says. End all its shares."""
     former, user_id = link.record.owner_slack, link.record.owner_id
-    owner = await people.accounts.find_in_slack(user_id)
-    if owner == former and await is_out_of_reach(people, link):
+    owner = await _find_owner(people, user_id)
+    if owner == former and await people.is_out_of_reach(link):
         batch = Batch()
         await _end_thread(deps, people, agent_input, context, link, batch)
         return done(batch)
@@ -76,6 +75,28 @@ async def _check(
         await _hand_over(deps, people, agent_input, context, now, former, batch)
     _log.info("task has another owner", link=link.id, owner=owner, former=former)
     return done(batch)
+
+
+async def _find_owner(people: People, user_id: str) -> UserId | None:
+    """Return the Slack user of a Coder user. With a service account, ask Coder about the holder's token.
+
+    Nobody may have used this token since Coder stopped accepting it.
+    """
+    owner = await people.accounts.find_in_slack(user_id)
+    if (
+        owner is None
+        or not people.accounts.has_service
+        or await people.accounts.find_holder(user_id) != owner
+    ):
+        return owner
+    try:
+        await people.get_account(owner)
+    except PersonTokenRefused:
+        return await people.accounts.find_by_address(user_id) or owner
+    except UserError:
+        # The holder is suspended, or may not use the bot now.
+        return owner
+    return owner
 
 
 async def _has_lost(people: People, former: UserId | None, user_id: str) -> bool:
@@ -113,7 +134,7 @@ async def _hand_over(
     record = link.record
     if record.thread is None or record.task_id is None or record.owner_slack is None:
         return
-    is_kept = await can_read_thread(people, record.owner_slack, link) or await people.accounts.has_address(
+    is_kept = await people.can_read_thread(record.owner_slack, link) or await people.accounts.has_address(
         former, record.owner_id
     )
     if not is_kept:

@@ -1,19 +1,17 @@
 """Answers questions that need no job, such as `/task` alone, `list`, `status`, `logs` and `doctor`."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from math import ceil
 from typing import NamedTuple, TypeVar
 
-from taskwire.agent.log import read_full_log, read_last_output
 from taskwire.agent.observing import LONGEST_PROMPT, observe_first
-from taskwire.coder.agent_places import AgentPlaces
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, PersonTokenRefused
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.ids import ChannelId, LinkId, UserId, microseconds
+from taskwire.domain.ids import ChannelId, UserId, microseconds
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.lifecycle.transitions import initial_state
@@ -43,22 +41,19 @@ from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.domain.text.thread_context import remove_context
-from taskwire.messages import audit, cards, help_texts, logs, refusals, task_lists, template_lists
+from taskwire.messages import audit, cards, help_texts, refusals, task_lists, template_lists
 from taskwire.messages.card_controls import PHASES_WITH_REPORT
-from taskwire.messages.shapes import typed_verb
+from taskwire.messages.teammates import AskedLine
 from taskwire.outbox.coder_health import is_coder_away
-from taskwire.outbox.posting import find_file_url
 from taskwire.outbox.waiting_creates import list_creates_in_list, list_waiting_creates
 from taskwire.outbox.waiting_requests import answer_or_wait
 from taskwire.people.account_errors import AccountNeeded
 from taskwire.people.accounts import require_rights
 from taskwire.people.permissions import OWNERS_VERBS, People
 from taskwire.people.shares import Shares
-from taskwire.slack.call_priorities import retry_until_capacity
-from taskwire.slack.calls import Method
-from taskwire.state.retention import STEPS
 from taskwire.tasks.audit_queries import AuditQueries
 from taskwire.tasks.last_known import LastKnown
+from taskwire.tasks.log_queries import LogQueries
 from taskwire.tasks.lookup import Lookup, TasksNotListed, VisibleTask, make_displayed_link
 from taskwire.telemetry import logger
 from taskwire.waiting_replies.offered import list_asked
@@ -141,7 +136,7 @@ class Queries:
         self._audit = AuditQueries(deps, people)
         self._last_known = LastKnown(deps, people)
         self._shares = Shares(deps, people)
-        self._agent_places = AgentPlaces()
+        self.logs = LogQueries(deps, people, lookup)
         self._hosts = task_lists.Hosts(deps.coder_url, deps.forges)
 
     async def answer(self, requester: Requester, question: Question) -> Message:
@@ -156,10 +151,10 @@ class Queries:
             case Status():
                 return await self._or_last_known(requester, question, self._show_status(requester, question))
             case Logs():
-                return await self._show_logs(requester, question)
+                return await self.logs.show(requester, question)
             case Audit() if question.is_export:
                 file = await self._audit.export(requester, question)
-                return await self._send_file(requester, file, audit.exported())
+                return await self.logs.send_file(requester, file, audit.exported())
             case Audit():
                 return await self._audit.show(requester, question)
             case Doctor():
@@ -249,9 +244,13 @@ class Queries:
             page=page,
             pages=pages,
             filtered=" ".join(words),
-            asked=await list_asked(self._deps, requester.person, account) if is_for_me else (),
+            asked=await self._list_asked(requester, account) if is_for_me else (),
             waits=await list_creates_in_list(self._deps, requester.person, question, page),
         )
+
+    async def _list_asked(self, requester: Requester, account: str) -> list[AskedLine]:
+        person = requester.person
+        return await list_asked(self._deps, person, lambda link: link.record.is_owned_by(person, account))
 
     async def _show_overview(self, requester: Requester) -> Message:
         account, displayed = await self._read_tasks(requester)
@@ -266,7 +265,7 @@ class Queries:
             await self._make_lines(needing, account),
             await self._make_lines(running, account),
             self._hosts,
-            await list_asked(self._deps, requester.person, account),
+            await self._list_asked(requester, account),
             await list_waiting_creates(self._deps, requester.person),
         )
 
@@ -347,63 +346,6 @@ class Queries:
             shared_with=await self._shares.describe_in_force(link),
             is_open=await self._people.is_open_to_channel(link),
         )
-
-    async def _show_logs(self, requester: Requester, question: Logs) -> Message:
-        seen = await self._lookup.get(requester, question.name)
-        task = seen.task
-        coder = await self._people.accounts.get_client(requester.person, task.owner_id, seen.link)
-        link = make_displayed_link(self._deps, seen, microseconds(requester.at) // 1000)
-        if not question.full:
-            last = await self._ask_agent(requester, link, partial(read_last_output, self._deps, coder, link))
-            is_in_thread = requester.is_in(link.record.thread)
-            return logs.last_output(
-                task.title,
-                last.output,
-                last.snapshot_at,
-                is_snapshot=last.is_snapshot,
-                whole=typed_verb("logs", link, "full", is_in_thread=is_in_thread),
-            )
-        log = await self._ask_agent(requester, link, partial(read_full_log, coder, link))
-        if not log.text:
-            raise UserError(*refusals.log_empty(task.title))
-        answer = logs.log_sent(task.title, log.snapshot_at, is_snapshot=log.is_snapshot)
-        file = (f"{task.name}.log", f"Log of {task.title}", log.text)
-        return await self._send_file(requester, file, answer)
-
-    async def _ask_agent(self, requester: Requester, link: Link, ask: Callable[[], Awaitable[T]]) -> T:
-        """Make a call to the task's agent, with one of the places for such calls (`coder/agent_places.py`).
-
-        Without a place, a private answer waits, and holds up no other answer meanwhile. Questions of other
-        people take no places of the owner's questions.
-        """
-        record = link.record
-        whose = record.owner_id if record.is_owned_by(requester.person) else f"others about {record.owner_id}"
-        with self._agent_places.of_private_answer(whose):
-            return await retry_until_capacity(ask)
-
-    async def show_steps(self, requester: Requester, link_id: LinkId, key: str) -> Message:
-        """Return the steps that an agent took before an answer.
-
-        If the steps are too long for a message, show the last ones, and send all of them as a file.
-        """
-        await self._people.require_account(requester.person, needs_coder=False)
-        link = await self._lookup.find_link(requester, link_id)
-        steps = await self._deps.notes.find(STEPS, link.id, key)
-        if steps is None:
-            raise UserError(*refusals.steps_too_old())
-        if len(steps) <= logs.LONGEST_SHOWN_STEPS:
-            return logs.steps(link.title, steps)
-        file = (f"{link.record.name}-steps.txt", f"Steps of {link.title}", steps)
-        return await self._send_file(requester, file, logs.steps_sent(link.title, steps))
-
-    async def _send_file(self, requester: Requester, file: tuple[str, str, str], answer: Message) -> Message:
-        """Send a text as a file in direct messages. Return the answer with a button that opens the file."""
-        name, title, text = file
-        channel = await self._deps.slack.open_direct(requester.person)
-        file_id = await self._deps.slack.files.start_upload(name, text)
-        await self._deps.slack.reserve(Method.COMPLETE_UPLOAD)
-        await self._deps.slack.files.complete_upload(file_id, title, channel)
-        return logs.add_file_button(answer, await find_file_url(self._deps, file_id))
 
     async def _list_templates(self, requester: Requester) -> Message:
         await self._people.get_account(requester.person)

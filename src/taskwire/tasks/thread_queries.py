@@ -220,7 +220,7 @@ class ThreadQueries:
             raise error
         if work.question == "not_a_verb":
             return self._retry_behind_others(link, work, context, error)
-        is_there = bool(await self._people.find_conversation(work.requester))
+        is_there = bool(await self._people.places.find_conversation(work.requester))
         if is_there and work.question == "status" and is_coder_away(error):
             return done(None, (work.requester, await self._last_known.show_status(work.requester, link)))
         _log.warning("question in thread not answered, person told why", link=link.id, error=str(error))

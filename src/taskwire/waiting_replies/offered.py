@@ -6,7 +6,7 @@ to pass on are also listed. `replies/pass_on.py` handles the buttons.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel
 
@@ -162,18 +162,17 @@ async def find_decided(deps: Dependencies, link: LinkId, job_id: str) -> Decided
     return None if kept is None else read(DecidedReply.model_validate_json, kept)
 
 
-async def list_asked(deps: Dependencies, person: UserId, account_id: str | None) -> list[AskedLine]:
+async def list_asked(deps: Dependencies, person: UserId, owns: Callable[[Link], bool]) -> list[AskedLine]:
     """List the replies that this person is asked to pass on, the oldest first.
 
-    `account_id` is the id of the person's account in Coder, empty if they have none, and None while Coder
-    does not answer. A former owner of a task may not read these replies.
+    `owns` returns whether a link's task is the person's own now. A former owner may not read these replies.
     """
     counted = [name.partition(" ") for name in await deps.notes.list_counted(ASKED, person)]
     links = await deps.links.list_links({LinkId(link) for link, _, _ in counted})
     found = []
     for link_id, _, job_id in counted:
         link = links.get(LinkId(link_id))
-        if link is None or link.end_reason is not None or not link.record.is_owned_by(person, account_id):
+        if link is None or link.end_reason is not None or not owns(link):
             continue
         offered = await find_offered(deps, link.id, job_id)
         if offered is not None and not await offered.is_settled(deps, link):

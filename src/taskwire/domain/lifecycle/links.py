@@ -106,6 +106,14 @@ class LinkRecord(SealedModel):
         has_owner = self.owner_slack is not None or bool(self.owner_id)
         return person == (self.owner_slack if has_owner else self.requested_by)
 
+    def is_stored_owner(self, person: UserId, connected_id: str | None) -> bool:
+        """Return whether the person counts as the owner of the task while Coder does not answer.
+
+        `connected_id` is the id of the Coder user that they have connected; None for none. A person who has
+        connected another user than the task's does not count.
+        """
+        return self.is_owned_by(person) and connected_id in (None, self.owner_id)
+
     @property
     def is_requested_by_owner(self) -> bool:
         """Whether the task's present owner has asked for this thread.

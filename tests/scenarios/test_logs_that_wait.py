@@ -1,0 +1,66 @@
+"""A private answer with an agent's log waits for one of the agent's places. The person's right is checked
+again then."""
+
+import asyncio
+
+import pytest
+
+from taskwire.coder.agent_places import MAX_AGENT_JOBS_OF_OWNER
+from taskwire_sandbox.coder.faults import late
+
+from .waiting import takes_all
+from .world import World
+
+
+def _count_logs(world: World) -> int:
+    """Return how many requests for a log Coder has got."""
+    return sum(seen.route == "tasks.logs" for seen in world.coder.requests)
+
+
+@pytest.mark.parametrize("command", ["logs", "logs full"])
+@pytest.mark.parametrize("end", ["unshared", "suspended"])
+async def test_a_log_that_waited_is_shown_only_to_who_may_still_read_it(
+    world: World, command: str, end: str
+) -> None:
+    """Dave, who has a share of Alice's task in a private channel, asks for its log, and has to wait, because
+    other people's questions hold the places of Alice's agents. Meanwhile his share ends, or Coder suspends
+    him. He reads nothing of what the agent has written."""
+    dave = world.person("dave")
+    await world.slack.join(dave.id, "general")
+    others = [world.person(name) for name in ("eve", "finn", "gus")]
+    world.slack.add_channel("secret", ["alice", "eve", "finn", "gus"], kind="private")
+    thread = await world.alice.runs("/task create fix the login", "secret")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    await world.alice.replies(thread, f"!share <@{dave.id}>")
+    task.becomes("working")
+    await world.polls(times=2)
+    dave.reads(), dave.hears()
+    world.coder.plan_fault("tasks.logs", late(4.0), times=MAX_AGENT_JOBS_OF_OWNER)
+    for number in range(MAX_AGENT_JOBS_OF_OWNER):
+        asking = others[number % len(others)]
+        await asking.types(f"/task logs {task.id}", "secret", settles=False)
+    await world.until(lambda: _count_logs(world) >= MAX_AGENT_JOBS_OF_OWNER, "the places are taken")
+    verb, _, rest = command.partition(" ")
+    await dave.types(f"/task {verb} {task.id} {rest}".strip(), settles=False)
+    await asyncio.sleep(0.5)
+    waits = dave.reads()
+
+    if end == "unshared":
+        await world.slack.post(world.alice.id, thread.channel, f"!unshare <@{dave.id}>", thread.ts)
+        await world.until(lambda: any("no longer" in each for each in world.alice.reads()), "the share ends")
+    else:
+        world.coder.suspend("dave")
+    world.clock.passes(60)
+    await world.ages(seconds=60)
+    task.says("The whole key is 1234")
+    await world.until(dave.has_news, "the answer")
+    await world.settles()
+
+    assert waits == []
+    shown = [*dave.reads(), *dave.hears()]
+    assert shown
+    assert not [each for each in shown if "1234" in each or "(file" in each]
+    world.alice.reads(), world.alice.hears(), thread.new_messages(), world.cards()
+    for person in others:
+        person.reads()
