@@ -321,3 +321,23 @@ async def test_a_name_reaches_the_agent_after_a_short_outage_of_slack(world: Wor
 
     assert task.inputs == ["ask @Mal about it"]
     thread.new_messages()
+
+
+@pytest.mark.parametrize("way", ["mention", "emoji"])
+async def test_a_mentioned_person_has_their_whole_name_for_the_agent(world: World, way: str) -> None:
+    """The message from which a task starts mentions Ada Lovelace. The agent gets the whole name."""
+    ada = world.person("ada")
+    user = world.slack.workspace.user(ada.id)
+    user.display_name = user.real_name = "Ada Lovelace"
+    words = f"fix the login with <@{ada.id}> soon"
+    if way == "mention":
+        await world.slack.mention(world.alice.id, "general", words)
+    else:
+        ts = await world.slack.post(world.bob.id, "general", words)
+        await world.slack.react(world.alice.id, "general", ts, "robot_face")
+    await world.settles()
+    await world.passes(seconds=10)
+
+    [task] = world.coder.tasks
+    assert task.prompt.startswith("fix the login with @Ada Lovelace soon")
+    world.reader.read_all()

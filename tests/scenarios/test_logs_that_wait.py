@@ -18,13 +18,14 @@ def _count_logs(world: World) -> int:
 
 
 @pytest.mark.parametrize("command", ["logs", "logs full"])
-@pytest.mark.parametrize("end", ["unshared", "suspended"])
+@pytest.mark.parametrize("end", ["unshared", "suspended", "unshared, with a task of the name"])
 async def test_a_log_that_waited_is_shown_only_to_who_may_still_read_it(
     world: World, command: str, end: str
 ) -> None:
     """Dave, who has a share of Alice's task in a private channel, asks for its log, and has to wait, because
     other people's questions hold the places of Alice's agents. Meanwhile his share ends, or Coder suspends
-    him. He reads nothing of what the agent has written."""
+    him. He reads nothing of what the agent has written, also if the name that he typed means a task of his
+    own by then."""
     dave = world.person("dave")
     await world.slack.join(dave.id, "general")
     others = [world.person(name) for name in ("eve", "finn", "gus")]
@@ -42,11 +43,14 @@ async def test_a_log_that_waited_is_shown_only_to_who_may_still_read_it(
         await asking.types(f"/task logs {task.id}", "secret", settles=False)
     await world.until(lambda: _count_logs(world) >= MAX_AGENT_JOBS_OF_OWNER, "the places are taken")
     verb, _, rest = command.partition(" ")
-    await dave.types(f"/task {verb} {task.id} {rest}".strip(), settles=False)
+    await dave.types(f"/task {verb} fix {rest}".strip(), settles=False)
     await asyncio.sleep(0.5)
     waits = dave.reads()
 
-    if end == "unshared":
+    if end.endswith("of the name"):
+        await dave.types("/task create fix other things", settles=False)
+        await world.until(lambda: len(world.coder.tasks) > 1, "the other task")
+    if end.startswith("unshared"):
         await world.slack.post(world.alice.id, thread.channel, f"!unshare <@{dave.id}>", thread.ts)
         await world.until(lambda: any("no longer" in each for each in world.alice.reads()), "the share ends")
     else:
@@ -62,5 +66,4 @@ async def test_a_log_that_waited_is_shown_only_to_who_may_still_read_it(
     assert shown
     assert not [each for each in shown if "1234" in each or "(file" in each]
     world.alice.reads(), world.alice.hears(), thread.new_messages(), world.cards()
-    for person in others:
-        person.reads()
+    world.reader.read_all()

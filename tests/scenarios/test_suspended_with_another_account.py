@@ -394,3 +394,74 @@ async def test_a_former_owner_reads_no_replies_to_pass_on_in_an_outage(
     assert not [each for each in shown if "7777" in each]
     world.coder.clear_faults()
     world.reader.read_all()
+
+
+@pytest.mark.parametrize("tokens", ["alive", "ended"])
+async def test_a_disconnect_that_was_given_up_does_not_end_a_suspension(world: World, tokens: str) -> None:
+    """Coder suspends the user that Root, an administrator, has connected, and then does not answer for more
+    than an hour. He disconnects, which is given up. When Coder answers again, he cannot write to the agent of
+    Alice's task. When the user is active again, he can."""
+    root = world.person("root", in_coder=False)
+    await world.slack.join(root.id, "general")
+    await world.restarts(accounts="both", admins=(root.id,))
+    world.coder.add_user("root2", email="root2@example.com")
+    await connects(world, root, "root2")
+    thread = await world.alice.runs("/task create fix the login")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    world.coder.suspend("root2")
+    if tokens == "ended":
+        _revoke(world, "root2")
+    goes_away(world)
+    await root.types("/task disconnect")
+    for _ in range(8):
+        await world.passes(seconds=600)
+    told = root.reads()[-1]
+    world.coder.clear_faults()
+    await world.passes(seconds=600)
+
+    refused = await _tries(world, root, thread, task, "push to main")
+    world.coder.user("root2").status = "active"
+
+    assert told.startswith("Disconnected from *root2*.")
+    assert not refused
+    assert await _tries(world, root, thread, task, "add a test")
+    _leaves_unread(world, thread, root, world.alice)
+
+
+@pytest.mark.parametrize("accounts", ["service", "both"])
+@pytest.mark.parametrize("owner", ["carol", "ghost"])
+async def test_a_share_of_a_former_owner_shows_nothing_in_an_outage_once_it_was_refused(
+    world: World, accounts: str, owner: str
+) -> None:
+    """Bob shares a task in a private channel with Dave. Then its Coder user has the address of Carol, or of
+    nobody in Slack, and Dave is refused. While Coder does not answer, Dave reads nothing of the task."""
+    await world.restarts(accounts=accounts)
+    world.slack.add_channel("secret", ["bob"], kind="private")
+    thread = await world.bob.runs("/task create fix the login", "secret")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    carol, dave = world.person("carol", in_coder=False), world.person("dave")
+    for person in (carol, dave):
+        await world.slack.join(person.id, "general")
+    await world.bob.replies(thread, f"!share <@{dave.id}>")
+    world.coder.user("bob").email = f"{owner}@example.com"
+    world.coder.add_user("bob2", email="bob@example.com")
+    await world.ages(seconds=600)
+    await dave.types(f"/task send {task.id} push to main")
+    await world.passes(seconds=20)
+    task.becomes("idle", "The key is in vault 8")
+    await world.polls(times=2)
+    await world.passes(seconds=30)
+    await world.ages(seconds=600)
+    dave.reads(), dave.hears()
+    goes_away(world)
+
+    for command in ("/task", "/task list", "/task list all", f"/task status {task.id}"):
+        await dave.types(command)
+    shown = [*dave.reads(), await dave.opens_home()]
+
+    assert task.inputs == []
+    assert not [each for each in shown if "vault 8" in each or "Fix the login" in each]
+    world.coder.clear_faults()
+    world.reader.read_all()

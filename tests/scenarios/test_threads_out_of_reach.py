@@ -371,3 +371,25 @@ async def test_the_thread_of_a_suspended_administrator_ends(world: World) -> Non
     assert world.alice.hears() == [_ended(task)]
     root.hears()
     world.reader.read_all()
+
+
+async def test_a_thread_that_ends_does_not_follow_the_agent(world: World) -> None:
+    """Alice follows her agent in Mallory's thread. Mallory removes her from the channel. The message that
+    follows the agent shows nothing new, and the thread ends."""
+    thread, task, mallory = await _a_thread_of_a_thief(world, "private")
+    task.becomes("working", "On it")
+    await world.polls(times=2)
+    await world.passes(seconds=30)
+    await world.alice.replies(thread, "!follow")
+    await world.passes(seconds=6)
+    await world.slack.leave(world.alice.id, "den")
+    await world.ages(seconds=300)
+    task.says("The whole key is 1234")
+
+    await world.passes(seconds=72)
+
+    assert not [each for each in thread.all_messages() if "1234" in each]
+    assert thread.card().startswith("Detached")
+    assert world.alice.hears() == [_ended(task)]
+    mallory.reads()
+    world.reader.read_all()

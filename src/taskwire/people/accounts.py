@@ -22,7 +22,7 @@ from taskwire.coder.errors import CoderError, NotFound, PersonTokenRefused
 from taskwire.coder.rights import sees_everything
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.ids import UserId
+from taskwire.domain.ids import LinkId, UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import Job, Reply
 from taskwire.domain.queueing.person_jobs import (
@@ -162,16 +162,18 @@ class Accounts:
 
         `is_own` is whether Coder shows the task as the person's own.
         """
-        if is_own == link.record.is_owned_by(person):
-            return
-        if await self._deps.notes.keep_if_new("owner_seen", link.id, person, ttl_ms=OWNER_SEEN_MS):
+        if is_own != link.record.is_owned_by(person):
+            await self.check_owner_again(link.id, person)
+
+    async def check_owner_again(self, link: LinkId, who: str = "") -> None:
+        """Queue a check of a stored owner that seems to be wrong, once in ten minutes for each `who`."""
+        if await self._deps.notes.keep_if_new("owner_seen", link, who, ttl_ms=OWNER_SEEN_MS):
             await self.check_owner(link)
 
-    async def check_owner(self, link: Link) -> None:
-        """Queue a check of the task's stored owner, if the link is open."""
-        if link.end_reason is None:
-            job = Job(id="owner:seen", work=CheckOwner())
-            await self._deps.queues.write(Batch().append(to_coder(link.id), job, score=0))
+    async def check_owner(self, link: LinkId) -> None:
+        """Queue a check of the stored owner of a link's task."""
+        job = Job(id="owner:seen", work=CheckOwner())
+        await self._deps.queues.write(Batch().append(to_coder(link), job, score=0))
 
     async def counts_as_owner(self, person: UserId, link: Link) -> bool:
         """Return whether the person is the owner of the link's task, as far as this is known without the

@@ -112,8 +112,12 @@ class People(Identities):
     async def is_shared_with(self, person: UserId, link: Link, *, is_for_act: bool = True) -> bool:
         """Return whether the owner shares the task with the person, directly or by a user group, and whether
         this counts (`can_owner_let_in`)."""
-        is_named = person in link.shares or await self._is_in_groups(person, link.shares)
-        return is_named and await self.can_owner_let_in(get_owner(link.record), is_for_act=is_for_act)
+        if person not in link.shares and not await self._is_in_groups(person, link.shares):
+            return False
+        if await self.can_owner_let_in(get_owner(link.record), is_for_act=is_for_act):
+            return True
+        await self.accounts.check_owner_again(link.id)
+        return False
 
     async def can_owner_let_in(self, owner: LinkOwner, *, is_for_act: bool = True) -> bool:
         """Return whether the task's owner may let others steer it: may use the bot, and has its Coder user.
@@ -211,6 +215,9 @@ class People(Identities):
         found = [link for link, shares in shared.items() if own & set(shares)]
         owners = await self._deps.links.list_owners(found) if found else {}
         active = {each for each in set(owners.values()) if await self.lets_in_now(each)}
+        for link in (each for each in found if owners.get(each) not in active):
+            # The owner may not be the owner any more.
+            await self.accounts.check_owner_again(link)
         return frozenset(link for link in found if owners.get(link) in active)
 
     async def require_right_to(
@@ -291,13 +298,14 @@ class People(Identities):
         """
         record = link.record
         owner, requested_by = record.owner_slack, record.requested_by
-        if record.thread is None or record.task_id is None or owner is None or record.is_requested_by_owner:
+        is_thread = record.thread is not None and record.task_id is not None and link.end_reason is None
+        if not is_thread or owner is None or record.is_requested_by_owner:
             return False
         if await self.can_read_thread(owner, link) or await self._is_active_admin(requested_by):
             return False
         if await self.accounts.has_address(requested_by, record.owner_id):
             return False
-        await self.accounts.check_owner(link)
+        await self.accounts.check_owner(link.id)
         return True
 
     async def _is_active_admin(self, person: UserId) -> bool:

@@ -162,6 +162,18 @@ class Suspensions:
             self._deps.accounts.end_suspension(batch, account.person, account.user_id)
         return is_suspended
 
+    def note_unknown_before_removal(self, account: ConnectedAccount, batch: Batch, *, is_admin: bool) -> None:
+        """Record that nothing is known of a person whose account is removed while Coder does not answer.
+
+        With a service account, this holds until it is asked about the person. An administrator needs no
+        account, so the removed one counts as suspended until Coder says that it is active.
+        """
+        if not self._has_service:
+            return
+        self._deps.notes.keep_in(batch, "1", NO_ACCOUNT, account.person, ttl_ms=NO_ACCOUNT_TTL_MS)
+        if is_admin:
+            self._deps.accounts.note_suspended(batch, account.person, account.username, account.user_id)
+
     async def _find_suspended(self, account: ConnectedAccount) -> bool | None:
         own = self._deps.service_coder.for_person(account.token, account.person)
         try:

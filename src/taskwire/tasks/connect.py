@@ -373,6 +373,8 @@ class AccountConnector:
             if not has_failed_too_long(context):
                 raise
             is_deleted = False
+            is_admin = await self._people.is_admin(known.person)
+            suspensions.note_unknown_before_removal(known, batch, is_admin=is_admin)
         _log.info("account disconnected", person=known.person, coder_user=known.user_id, job=context.job.id)
         await refresh_home_if_kept(self._deps, known.person, batch)
         batch.drop(account(known.person), f"renew:{known.key_id}")

@@ -46,7 +46,7 @@ class LogQueries:
         task = seen.task
         coder = await self._people.accounts.get_client(requester.person, task.owner_id, seen.link)
         link = make_displayed_link(self._deps, seen, microseconds(requester.at) // 1000)
-        check = partial(self._require_still, requester, question)
+        check = partial(self._require_still, requester, question, task.id)
         if not question.full:
             last = await self._ask_agent(requester, link, partial(read_last_output, self._deps, coder, link))
             await check()
@@ -65,10 +65,13 @@ class LogQueries:
         file = (f"{task.name}.log", f"Log of {task.title}", log.text)
         return await self.send_file(requester, file, answer, check)
 
-    async def _require_still(self, requester: Requester, question: Logs) -> None:
+    async def _require_still(self, requester: Requester, question: Logs, task_id: str) -> None:
         """Raise UserError if the person may not see the task any more. Check this after ten seconds."""
-        if self._deps.slack.now() - moment_of(requester.at) >= PRESENCE_WINDOW:
-            await self._lookup.get(requester, question.name)
+        if self._deps.slack.now() - moment_of(requester.at) < PRESENCE_WINDOW:
+            return
+        if (await self._lookup.get(requester, question.name)).task.id != task_id:
+            # The name means another task by now.
+            raise UserError(*refusals.no_such_id(), reason="no_such_task")
 
     async def _ask_agent(self, requester: Requester, link: Link, ask: Callable[[], Awaitable[T]]) -> T:
         """Make a call to the task's agent, with one of the places for such calls (`coder/agent_places.py`).
@@ -94,7 +97,11 @@ class LogQueries:
         if len(steps) <= logs.LONGEST_SHOWN_STEPS:
             return logs.steps(link.title, steps)
         file = (f"{link.record.name}-steps.txt", f"Steps of {link.title}", steps)
-        return await self.send_file(requester, file, logs.steps_sent(link.title, steps))
+
+        async def check() -> None:
+            await self._lookup.find_link(requester, link_id)
+
+        return await self.send_file(requester, file, logs.steps_sent(link.title, steps), check)
 
     async def send_file(
         self, requester: Requester, file: tuple[str, str, str], answer: Message, check: Check | None = None

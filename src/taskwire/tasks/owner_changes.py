@@ -103,18 +103,20 @@ async def _has_lost(people: People, former: UserId | None, user_id: str) -> bool
     """Return whether a task's stored owner has another Coder user now, or none.
 
     Call this only if the task's Coder user is nobody's in Slack. Without a service account, this returns
-    False: the owner of a task is then only known by the account that they connect.
+    False: the owner of a task is then only known by the account that they connect. If people cannot connect
+    accounts, a person whose account is not found now stays the owner.
     """
-    if former is None or not (people.accounts.has_service and people.accounts.can_connect):
+    accounts = people.accounts
+    if former is None or not accounts.has_service:
         return False
     try:
         return (await people.get_account(former)).id != user_id
     except (NoAccount, AccountNeeded, PersonTokenRefused):
-        return True
+        return accounts.can_connect
     except UserError:
         # The person is suspended, or may not use the bot, so they read nothing now. Their own account is not
         # known.
-        return await people.accounts.find_holder(user_id) != former
+        return accounts.can_connect and await accounts.find_holder(user_id) != former
 
 
 async def _hand_over(

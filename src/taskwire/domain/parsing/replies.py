@@ -179,7 +179,7 @@ def to_agent_text(text: str, names: Names | None = None) -> AgentText:
 
     `names` are the names that replace ids.
     """
-    return sanitize_for_agent(to_visible_text(text, names))
+    return sanitize_for_agent(to_visible_text(text, names or Names()))
 
 
 def suggest_verbs(said: str) -> tuple[str, ...]:

@@ -26,7 +26,6 @@ _PART = re.compile(
     r"|<(?P<url>https?://[^|>\s]+)(?:\|(?P<label>[^>]*))?>"
 )
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-_ONE_WORD = re.compile(r"[\w.-]{1,80}")
 _PERSON = re.compile(r"<@([A-Z0-9]+)(?:\|[^<>]*)?>")
 # Control characters show nothing too.
 _NOTHING = re.compile(rf"(?:{INVISIBLE}|[\x00-\x1f\x7f-\x9f])*+")
@@ -60,7 +59,7 @@ _JOINER = "\u2060"
 class Names:
     """The names of people, channels and groups by their ids, without `@` or `#`.
 
-    An id without a name is shown as the label in Slack's token if this is one word, or else as the id.
+    An id without a name is shown as the id. The label in Slack's token counts only where no names are given.
     """
 
     users: Mapping[str, str] = field(default_factory=dict)
@@ -183,20 +182,24 @@ def fold_words(text: str) -> str:
 
 
 def label_mentions(text: str, names: Names) -> str:
-    """Add names to the tokens of people and channels without a name, as Slack does in commands."""
+    """Put names into the tokens of people and channels, as Slack does in commands, and drop other labels."""
 
     def label(found: re.Match[str], known: Mapping[str, str]) -> str:
         name = re.sub(r"[<>|\n]", " ", known.get(found[1], "")).strip()
-        return f"{found[0][:-1]}|{escape_mrkdwn(name)}>" if name and "|" not in found[0] else found[0]
+        token = found[0].rstrip(">").partition("|")[0]
+        return f"{token}|{escape_mrkdwn(name)}>" if name else f"{token}>"
 
     text = _PERSON.sub(lambda found: label(found, names.users), text)
     return _CHANNEL.sub(lambda found: label(found, names.channels), text)
 
 
 def to_visible_text(text: str, names: Names | None = None) -> str:
-    """Return mrkdwn as a person sees it, with names for people and channels and with addresses for links."""
-    known = names or Names()
-    return _TOKEN_OR_ENTITY.sub(lambda found: _ENTITIES.get(found[0]) or _seen(found[0], known), text)
+    """Return mrkdwn as a person sees it, with names for people and channels and with addresses for links.
+
+    Without `names`, the labels in the tokens count as names. Only Slack and `label_mentions` may then have
+    written them: an app can write any label into a message, and Slack shows the name in place of it.
+    """
+    return _TOKEN_OR_ENTITY.sub(lambda found: _ENTITIES.get(found[0]) or _seen(found[0], names), text)
 
 
 def show_date(timestamp: str, date_format: str) -> str:
@@ -221,25 +224,20 @@ def get_link_address(token: str) -> str:
     return unescape(body.partition("|")[0])
 
 
-def _seen(token: str, names: Names) -> str:
+def _seen(token: str, names: Names | None) -> str:
     target, _, label = token[1:-1].partition("|")
     label = unescape(label)
+    name, known = label.removeprefix("@").removeprefix("#") if names is None else "", names or Names()
     if target.startswith("@") and target[1:].isalnum():
-        return "@" + _fit_name(names.users.get(target[1:]) or _read_name(label) or target[1:])
+        return "@" + _fit_name(known.users.get(target[1:]) or name or target[1:])
     if target.startswith("#") and target[1:].isalnum():
-        return "#" + _fit_name(names.channels.get(target[1:]) or _read_name(label) or target[1:])
+        return "#" + _fit_name(known.channels.get(target[1:]) or name or target[1:])
+    if target.startswith("!subteam^"):
+        group = target.split("^")[1]
+        return "@" + _fit_name(known.groups.get(group) or name or group)
     if target.startswith("!"):
-        return _special(target[1:], label, names) or token
+        return _special(target[1:], label) or token
     return _link(unescape(target), label) if _ADDRESS.match(target) else token
-
-
-def _read_name(label: str) -> str:
-    """Return the name that a mention's label contains; empty if it contains more than one word.
-
-    An app can write any label. Slack shows the name of who is mentioned instead, so nobody reads the label.
-    """
-    name = label.removeprefix("@").removeprefix("#")
-    return name if _ONE_WORD.fullmatch(name) else ""
 
 
 def _fit_name(name: str) -> str:
@@ -248,10 +246,7 @@ def _fit_name(name: str) -> str:
     return flat if len(flat) <= LONGEST_MENTIONED_NAME else flat[: LONGEST_MENTIONED_NAME - 1] + "…"
 
 
-def _special(target: str, label: str, names: Names) -> str:
-    if target.startswith("subteam^"):
-        group = target.split("^")[1]
-        return "@" + _fit_name(names.groups.get(group) or _read_name(label) or group)
+def _special(target: str, label: str) -> str:
     if target in ("here", "channel", "everyone", "group"):
         return "@" + target
     if target.startswith("date^"):
