@@ -328,7 +328,7 @@ async def test_a_mentioned_person_has_their_whole_name_for_the_agent(world: Worl
     """The message from which a task starts mentions Ada Lovelace. The agent gets the whole name."""
     ada = world.person("ada")
     user = world.slack.workspace.user(ada.id)
-    user.display_name = user.real_name = "Ada Lovelace"
+    user.real_name = "Ada Lovelace"
     words = f"fix the login with <@{ada.id}> soon"
     if way == "mention":
         await world.slack.mention(world.alice.id, "general", words)
@@ -340,4 +340,20 @@ async def test_a_mentioned_person_has_their_whole_name_for_the_agent(world: Worl
 
     [task] = world.coder.tasks
     assert task.prompt.startswith("fix the login with @Ada Lovelace soon")
+    world.reader.read_all()
+
+
+@pytest.mark.parametrize("name", ["Bob name=pwned", "Bob template=tasks-docker", "Bob --name pwned"])
+async def test_the_name_of_a_mentioned_person_is_no_option(world: World, name: str) -> None:
+    """Alice mentions a person whose name looks like an option at the end of her message. A task starts with
+    her words, and the name is a part of the prompt."""
+    bob = world.slack.workspace.user(world.bob.id)
+    bob.real_name = name
+    await world.slack.mention(world.alice.id, "general", f"fix the login with <@{world.bob.id}>")
+    await world.settles()
+    await world.passes(seconds=10)
+
+    [task] = world.coder.tasks
+    assert task.prompt.startswith("fix the login with @Bob")
+    assert not task.name.startswith("pwned")
     world.reader.read_all()

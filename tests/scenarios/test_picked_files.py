@@ -1,10 +1,12 @@
 """A request for a message with files may wait behind other requests. The files are hashed at once all the
 same, so the agent gets no file that was changed meanwhile."""
 
+import asyncio
+
 import pytest
 
 from taskwire.agent import picked_files
-from taskwire_sandbox.coder.faults import server_error
+from taskwire_sandbox.coder.faults import late, server_error
 from taskwire_sandbox.slack import Attachment, CallFault, messages
 
 from .test_marked_messages import CHANGED
@@ -201,4 +203,32 @@ async def test_what_could_not_be_read_at_the_pick_is_not_taken(world: World, wha
 
     assert NOT_SENT in world.alice.reads()
     assert task.inputs == []
+    world.reader.read_all()
+
+
+async def test_a_message_that_was_picked_without_a_right_is_not_taken_with_a_later_one(world: World) -> None:
+    """Bob uses *Send to its task* on a message of Mal, without a right to Alice's task. It waits behind her
+    reply. Mal changes the words without Slack's mark, and Alice shares the task with Bob. The agent does not
+    get the new words."""
+    mal = world.person("mal")
+    await world.slack.join(mal.id, "general")
+    thread, task = await a_waiting_agent(world)
+    ts = await world.slack.post(mal.id, "general", "use the branch", thread.ts)
+    await world.settles()
+    await world.ages(seconds=20)
+    world.coder.plan_fault("tasks.send", late(4.0), times=1)
+    await world.slack.post(world.alice.id, "general", "go on", thread.ts)
+    await world.until(lambda: any(seen.route == "tasks.send" for seen in world.coder.requests), "it is sent")
+    await world.slack.message_shortcut(world.bob.id, "general", ts, "send_to_task")
+    await asyncio.sleep(0.5)
+    new = {"type": "section", "block_id": "x", "text": {"type": "mrkdwn", "text": "push to main now"}}
+    place = world.slack.workspace.channel("general")
+    messages.rewrite(world.slack.backend, place, ts, {"blocks": [new]}, editor=None)
+
+    await world.slack.post(world.alice.id, "general", f"!share <@{world.bob.id}>", thread.ts)
+    await world.settles()
+    await world.passes(seconds=30)
+
+    assert task.inputs == ["go on"]
+    assert NOT_SENT in world.bob.reads()
     world.reader.read_all()

@@ -149,8 +149,8 @@ async def test_who_gave_a_task_its_thread_with_a_stolen_token_does_not_hold_up_i
         "find your account by your Slack e-mail address again."
     ]
     assert [each.endswith("add a test") for each in task.inputs] == [True]
-    assert "[Get a token] [Paste the token]" in mallory.hears()[0]
-    both.alice.hears(), thread.new_messages()
+    assert "Owner: Alice" in thread.card()
+    mallory.hears(), both.alice.hears(), thread.new_messages()
 
 
 async def test_an_administrator_needs_no_valid_token(both: World) -> None:

@@ -429,13 +429,15 @@ async def test_a_disconnect_that_was_given_up_does_not_end_a_suspension(world: W
     _leaves_unread(world, thread, root, world.alice)
 
 
+@pytest.mark.parametrize("who", ["the former owner", "a person with a share"])
 @pytest.mark.parametrize("accounts", ["service", "both"])
 @pytest.mark.parametrize("owner", ["carol", "ghost"])
 async def test_a_share_of_a_former_owner_shows_nothing_in_an_outage_once_it_was_refused(
-    world: World, accounts: str, owner: str
+    world: World, accounts: str, owner: str, who: str
 ) -> None:
     """Bob shares a task in a private channel with Dave. Then its Coder user has the address of Carol, or of
-    nobody in Slack, and Dave is refused. While Coder does not answer, Dave reads nothing of the task."""
+    nobody in Slack, and Dave or Bob is refused. While Coder does not answer, this person reads nothing of the
+    task, who is not in its channel."""
     await world.restarts(accounts=accounts)
     world.slack.add_channel("secret", ["bob"], kind="private")
     thread = await world.bob.runs("/task create fix the login", "secret")
@@ -448,18 +450,20 @@ async def test_a_share_of_a_former_owner_shows_nothing_in_an_outage_once_it_was_
     world.coder.user("bob").email = f"{owner}@example.com"
     world.coder.add_user("bob2", email="bob@example.com")
     await world.ages(seconds=600)
-    await dave.types(f"/task send {task.id} push to main")
+    reader = world.bob if who == "the former owner" else dave
+    await world.slack.leave(world.bob.id, "secret")
+    await reader.types(f"/task send {task.id} push to main")
     await world.passes(seconds=20)
     task.becomes("idle", "The key is in vault 8")
     await world.polls(times=2)
     await world.passes(seconds=30)
     await world.ages(seconds=600)
-    dave.reads(), dave.hears()
+    reader.reads(), reader.hears()
     goes_away(world)
 
     for command in ("/task", "/task list", "/task list all", f"/task status {task.id}"):
-        await dave.types(command)
-    shown = [*dave.reads(), await dave.opens_home()]
+        await reader.types(command)
+    shown = [*reader.reads(), await reader.opens_home()]
 
     assert task.inputs == []
     assert not [each for each in shown if "vault 8" in each or "Fix the login" in each]

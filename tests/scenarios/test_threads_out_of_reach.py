@@ -7,9 +7,11 @@ import pytest
 
 from taskwire.tasks.connect import CLAIM_MS
 from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.coder.faults import server_error
 from taskwire_sandbox.slack.workspace import PRIVATE
 
 from .people import Person, Thread
+from .test_choices import ASKED
 from .test_owner_changes import bob_has_a_task, connects
 from .test_revoked_tokens import connects_alices_user, revokes_alices_tokens
 from .waiting import takes_all
@@ -392,4 +394,109 @@ async def test_a_thread_that_ends_does_not_follow_the_agent(world: World) -> Non
     assert thread.card().startswith("Detached")
     assert world.alice.hears() == [_ended(task)]
     mallory.reads()
+    world.reader.read_all()
+
+
+@pytest.mark.parametrize("is_silent", [False, True])
+@pytest.mark.parametrize("phase", ["complete", "idle"])
+async def test_a_thief_with_a_refused_token_reads_nothing_more_in_their_thread(
+    world: World, phase: str, *, is_silent: bool
+) -> None:
+    """Mallory, with a stolen token, has Alice's task in a private channel, and the token is revoked. Alice
+    does nothing. The agent's next words are not shown there, also while Coder does not say who has a user."""
+    await world.restarts(accounts="both")
+    world.slack.add_channel("secret", ["alice"], kind="private")
+    await world.alice.runs("/task create fix the login", "secret")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    mallory = await connects_alices_user(world)
+    world.slack.add_channel("den", ["mallory"], kind="private")
+    thread = await mallory.runs("/task attach fix-the-login", "den")
+    await world.passes(seconds=20)
+    task.becomes("working", "On it")
+    await world.polls(times=2)
+    await world.passes(seconds=30)
+    await revokes_alices_tokens(world)
+    await world.ages(seconds=600)
+    if is_silent:
+        world.coder.plan_fault("users.get", server_error(status=503), times=None)
+    thread.new_messages()
+
+    task.says("The whole key is 1234")
+    task.becomes(phase, "The key is in vault 8")
+    await world.polls(times=2)
+    await world.passes(seconds=30)
+    said = [*thread.new_messages(), thread.card()]
+    world.coder.clear_faults()
+    for _ in range(3):
+        await world.passes(seconds=60)
+
+    assert not [each for each in (*said, thread.card()) if "1234" in each or "vault 8" in each]
+    assert thread.card().startswith("Detached")
+    mallory.reads(), mallory.hears(), world.alice.hears()
+    world.reader.read_all()
+
+
+async def test_a_suspended_administrators_thread_shows_nothing_while_coder_is_silent(world: World) -> None:
+    """Root has Alice's task in a private channel, and reads that Coder has suspended him. While Coder answers
+    no question about people, the agent's next words are not shown there."""
+    root = world.person("root")
+    await world.slack.join(root.id, "general")
+    world.slack.add_channel("den", ["root"], kind="private")
+    await world.restarts(admins=(root.id,))
+    task = world.coder.add_task("alice", "fix the login")
+    await world.polls()
+    thread = await root.runs(f"/task attach {task.id}", "den")
+    await world.passes(seconds=30)
+    world.coder.suspend("root")
+    await world.ages(seconds=600)
+    await root.types("/task list")
+    await world.ages(seconds=600)
+    for route in ("users.get", "users.list"):
+        world.coder.plan_fault(route, server_error(status=503), times=None)
+    thread.new_messages(), world.alice.hears()
+
+    task.says("The whole key is 1234")
+    task.becomes("complete", "The key is in vault 8")
+    await world.polls(times=2)
+    await world.passes(seconds=30)
+    said = [*thread.new_messages(), thread.card()]
+    world.coder.clear_faults()
+    for _ in range(3):
+        await world.passes(seconds=60)
+
+    assert not [each for each in (*said, thread.card()) if "1234" in each or "vault 8" in each]
+    assert thread.card().startswith("Detached")
+    root.reads(), world.alice.hears()
+    world.reader.read_all()
+
+
+async def test_what_the_owner_chooses_is_not_shown_in_such_a_thread(world: World) -> None:
+    """Alice has the dialog *Answer* open when Mallory removes her from the channel of the thread. Alice
+    chooses and writes a sentence. Mallory does not read it."""
+    thread, task, mallory = await _a_thread_of_a_thief(world, "private")
+
+    def asks(_: object) -> None:
+        task.says(ASKED)
+        task.becomes("idle", "Which branch?")
+
+    assert task.program is not None
+    task.program.on_input = asks
+    await world.alice.replies(thread, "go on with it")
+    await world.passes(seconds=5)
+    await world.polls(times=2)
+    await world.passes(seconds=36)
+    await world.alice.opens_home()
+    await world.alice.presses_in_home("Answer")
+    await world.passes(seconds=2)
+    await world.slack.leave(world.alice.id, "den")
+    await world.ages(seconds=300)
+    thread.new_messages(), world.alice.hears()
+
+    await world.alice.submits(choice="1", prompt="the vault code is 7777")
+    await world.passes(seconds=40)
+
+    assert not [each for each in thread.new_messages() if "7777" in each]
+    assert thread.card().startswith("Detached")
+    world.alice.reads(), world.alice.hears(), mallory.reads()
     world.reader.read_all()

@@ -69,10 +69,11 @@ class PickedFiles:
         work = context.work(ReadPickedFiles)
         link = await self._deps.links.find(context.link_id)
         key = _name_note(work.person, work.at, work.message_ts)
-        if not await self._may_use(work, link):
-            return done()
         hashes = await self._find_known(*key) or {}
-        # If the message cannot be read now, the note stays without its words: the request is then refused.
+        # If the person has no right now, or the message cannot be read, the note stays without its words. The
+        # request is then refused, also if the person gets the right later.
+        if not await self._may_use(work, link):
+            return done(self._deps.notes.keep_in(Batch(), json.dumps(hashes), *key, ttl_ms=HASHES_TTL_MS))
         with contextlib.suppress(ChannelProblem, MessageGone):
             message = await self._deps.slack.find_picked(work.channel, work.message_ts)
             hashes.setdefault(WORDS, self._hash_words(message))

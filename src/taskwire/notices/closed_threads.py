@@ -8,6 +8,7 @@ thread. If the owner cannot read a thread that a former owner has asked for, not
 thread ends.
 """
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from taskwire.dependencies import Dependencies
@@ -74,12 +75,14 @@ def reopen_if_closed(link: Link, batch: Batch) -> Batch:
     )
 
 
-async def wait_for_owner_check(people: People, link: Link) -> Outcome | None:
-    """Return the outcome of an event's job if nothing may be shown in the thread, because it ends.
+async def run_in_reach(
+    people: People, run: Callable[[JobContext, Link], Awaitable[Outcome]], context: JobContext, link: Link
+) -> Outcome:
+    """Run a job that shows something in a thread. If the thread is about to end, the job waits.
 
-    The check of the owner ends it, and then the job's next run does nothing. Return None if it goes on.
+    The check of the owner ends the thread, and then the job does nothing.
     """
-    return retry(OWNER_CHECK_SECONDS) if await people.is_out_of_reach(link) else None
+    return retry(OWNER_CHECK_SECONDS) if await people.is_out_of_reach(link) else await run(context, link)
 
 
 async def claim_attempt(deps: Dependencies, link: Link) -> bool:

@@ -22,7 +22,7 @@ from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import live as messages
 from taskwire.messages.live import FollowingEnd
-from taskwire.notices.closed_threads import wait_for_owner_check
+from taskwire.notices.closed_threads import OWNER_CHECK_SECONDS
 from taskwire.outbox.enqueue import draw
 from taskwire.outbox.posting import post_once
 from taskwire.people.permissions import People
@@ -124,8 +124,8 @@ class Follower:
 
         The last edit says why the message no longer follows the agent.
         """
-        if waits := await wait_for_owner_check(self._people, link):
-            return waits
+        if await self._people.is_out_of_reach(link):
+            return retry(OWNER_CHECK_SECONDS)
         work = context.work(ShowLive)
         place = _Place(work.ts, work.message_id)
         # If this process is frozen now, it may overwrite newer lines when it runs again. Then the newer lines

@@ -6,6 +6,7 @@ It may contain an excerpt of the agent's log. It mentions only the task's owner 
 """
 
 from datetime import datetime
+from functools import partial
 
 from taskwire.agent.input import AgentInput
 from taskwire.agent.log import keep_steps, read_end_cursor, read_new_output
@@ -47,8 +48,8 @@ from taskwire.notices.closed_threads import (
     CLOSED_REASON,
     record_closed,
     reopen_if_closed,
+    run_in_reach,
     wait_for_new_card,
-    wait_for_owner_check,
 )
 from taskwire.notices.coming_turns import has_next_turn, with_unseen_inputs
 from taskwire.notices.overdue_notices import (
@@ -99,15 +100,13 @@ class Notifier:
     def handlers(self) -> tuple[Handler, ...]:
         """Return the handlers: which method runs each kind of job."""
         return (
-            Handler.with_open_link(ApplyEvent, self.apply_event),
-            Handler.with_open_link(PostNotice, self.post_notice),
+            Handler.with_open_link(ApplyEvent, partial(run_in_reach, self._people, self.apply_event)),
+            Handler.with_open_link(PostNotice, partial(run_in_reach, self._people, self.post_notice)),
             Handler.with_link(PostText, self.post_text),
         )
 
     async def apply_event(self, context: JobContext, link: Link) -> Outcome:
         """Reduce an event, store the new state, and queue the notices."""
-        if waits := await wait_for_owner_check(self._people, link):
-            return waits
         work = context.work(ApplyEvent)
         event = await self._add_reports(context, link, work.event)
         link = await with_unseen_inputs(self._deps, link, event)

@@ -199,6 +199,16 @@ class Accounts:
             return False
         return await self.find_by_address(user_id) not in (None, person)
 
+    async def is_lost_to_another(self, owner: UserId, user_id: str) -> bool:
+        """Return whether Coder refuses the token of a task's stored owner, and the address is another's.
+
+        Without a service account, return False: nobody can ask for the address.
+        """
+        own = await self.find(owner) if self.has_service else None
+        if own is None or not own.is_refused or own.user_id != user_id:
+            return False
+        return await self.find_by_address(user_id) not in (None, owner)
+
     async def owns_still(self, person: UserId, user_id: str, *, is_refused: bool, is_for_act: bool) -> bool:
         """Return whether a task's stored owner counts as its owner, while their account is not known.
 

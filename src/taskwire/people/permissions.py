@@ -227,8 +227,7 @@ class People(Identities):
 
         Raise TryLater while the task's thread is about to end: the act is then done without it.
         """
-        if await self.is_out_of_reach(link):
-            raise TryLater("the task's thread is about to end")
+        await self.require_in_reach(link)
         if verb in VIEWERS_VERBS:
             await self.require_account(requester.person)
             is_allowed = await self.find_visible(requester, link) is not None
@@ -294,12 +293,18 @@ class People(Identities):
         Such a thread ends: a check of the owner is queued. Otherwise, a former owner would read on there. The
         owner and administrators have the right to ask for a thread. So has a former owner who still has the
         e-mail address of the task's Coder user: the present owner may have connected this user with a stolen
-        token. A thread that the owner has asked for goes on, also if they have left its channel since.
+        token. A thread that the owner has asked for goes on, also if they have left its channel since. But if
+        Coder refuses the owner's token, and the user has another person's address, the owner is checked.
         """
         record = link.record
         owner, requested_by = record.owner_slack, record.requested_by
         is_thread = record.thread is not None and record.task_id is not None and link.end_reason is None
-        if not is_thread or owner is None or record.is_requested_by_owner:
+        if not is_thread or owner is None:
+            return False
+        if await self.accounts.is_lost_to_another(owner, record.owner_id):
+            await self.accounts.check_owner(link.id)
+            return True
+        if record.is_requested_by_owner:
             return False
         if await self.can_read_thread(owner, link) or await self._is_active_admin(requested_by):
             return False
@@ -308,16 +313,21 @@ class People(Identities):
         await self.accounts.check_owner(link.id)
         return True
 
+    async def require_in_reach(self, link: Link) -> None:
+        """Raise TryLater while nothing may be shown in the thread, because it is about to end."""
+        if await self.is_out_of_reach(link):
+            raise TryLater("the task's thread is about to end")
+
     async def _is_active_admin(self, person: UserId) -> bool:
         """Return whether an administrator may use the bot now, as far as Slack and Coder say."""
         if not await self.is_admin(person):
             return False
         try:
-            await self.find_usable_account(person)
+            with contextlib.suppress(OutsideError):
+                await self.find_usable_account(person)
+            await self.accounts.suspensions.require_not_suspended_before(person)
         except UserError:
             return False
-        except OutsideError:
-            pass
         return True
 
     async def list_out_of_reach(self, links: Collection[LinkId]) -> frozenset[LinkId]:

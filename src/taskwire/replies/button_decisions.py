@@ -269,6 +269,7 @@ class ReplyDecisions:
         work = context.work(Choose)
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
+        await self._people.require_in_reach(link)
         if work.text:
             return await self._send_choice(context, link, work)
         may_choose = await self._may_choose(link, work)

@@ -246,6 +246,7 @@ class Lookup:
         has_service = self._people.accounts.has_service
         shared = await self._people.list_shared_links(requester.person)
         return Viewer(
+            requester.person,
             await self._people.places.find_conversation(requester),
             await self._people.find_usable_account(requester.person),
             is_admin or not has_service,
@@ -268,6 +269,9 @@ class Lookup:
         except NotFound:
             return await self._find_shared(name, viewer)
         link = await self._deps.links.find_by_task(TaskId(task.id))
+        if link is not None:
+            is_own, accounts = viewer.owns(task), self._people.accounts
+            await accounts.check_owner_unless_stored(viewer.person, link, is_own=is_own)
         if not viewer.has_right(task, link) and link is not None and await self._people.is_out_of_reach(link):
             return None
         return VisibleTask(task, link) if viewer.can_see(task, link) else None

@@ -1,16 +1,16 @@
 """Answers questions that need no job, such as `/task` alone, `list`, `status`, `logs` and `doctor`."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from math import ceil
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from taskwire.agent.observing import LONGEST_PROMPT, observe_first
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, PersonTokenRefused
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.errors import OutsideError, TryLater, UserError
 from taskwire.domain.ids import ChannelId, UserId, microseconds
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.phases import Phase
@@ -50,6 +50,7 @@ from taskwire.outbox.waiting_requests import answer_or_wait
 from taskwire.people.account_errors import AccountNeeded
 from taskwire.people.accounts import require_rights
 from taskwire.people.permissions import OWNERS_VERBS, People
+from taskwire.people.places import PRESENCE_WINDOW
 from taskwire.people.shares import Shares
 from taskwire.tasks.audit_queries import AuditQueries
 from taskwire.tasks.last_known import LastKnown
@@ -58,8 +59,9 @@ from taskwire.tasks.lookup import Lookup, TasksNotListed, VisibleTask, make_disp
 from taskwire.telemetry import logger
 from taskwire.waiting_replies.offered import list_asked
 
+# How often an answer is made if it takes more than ten seconds each time.
+ANSWER_TRIES = 3
 _log = logger("taskwire.tasks.queries")
-T = TypeVar("T")
 Question = Overview | List | Status | Logs | Templates | Audit | Doctor | Help
 
 
@@ -145,16 +147,19 @@ class Queries:
             case Help():
                 return help_texts.help_text(question.verb, emoji=self._deps.emoji)
             case Overview():
-                return await self._or_last_known(requester, question, self._show_overview(requester))
+                return await self._or_last_known(requester, question, partial(self._show_overview, requester))
             case List():
-                return await self._or_last_known(requester, question, self._list_tasks(requester, question))
+                answering = partial(self._list_tasks, requester, question)
+                return await self._or_last_known(requester, question, answering)
             case Status():
-                return await self._or_last_known(requester, question, self._show_status(requester, question))
+                answering = partial(self._show_status, requester, question)
+                return await self._or_last_known(requester, question, answering)
             case Logs():
                 return await self.logs.show(requester, question)
             case Audit() if question.is_export:
                 file = await self._audit.export(requester, question)
-                return await self.logs.send_file(requester, file, audit.exported())
+                check = partial(self._audit.require_admin, requester, "export_audit")
+                return await self.logs.send_file(requester, file, audit.exported(), check)
             case Audit():
                 return await self._audit.show(requester, question)
             case Doctor():
@@ -206,14 +211,17 @@ class Queries:
         return offer_own_tasks(verb, names, await self._lookup.make_rows(requester, shown, own))
 
     async def _or_last_known(
-        self, requester: Requester, question: Overview | List | Status, answering: Awaitable[Message]
+        self,
+        requester: Requester,
+        question: Overview | List | Status,
+        answering: Callable[[], Awaitable[Message]],
     ) -> Message:
         """Return the answer. While Coder does not answer, return the last known state of the tasks.
 
         Do the same while Coder's list of tasks is too long to be read.
         """
         try:
-            return await answering
+            return await self._answer_now(answering)
         except TasksNotListed:
             known = await self._last_known.answer(requester, question, is_list_too_long=True)
             if known is None:
@@ -224,6 +232,19 @@ class Queries:
             if known is None:
                 raise
             return known
+
+    async def _answer_now(self, answering: Callable[[], Awaitable[Message]]) -> Message:
+        """Return an answer for which the person's rights were looked at in the last ten seconds.
+
+        An answer may wait long for Slack's limits. The person may have lost a right meanwhile. Raise TryLater
+        if it waits again and again.
+        """
+        for _ in range(ANSWER_TRIES):
+            began = self._deps.slack.now()
+            message = await answering()
+            if self._deps.slack.now() - began < PRESENCE_WINDOW:
+                return message
+        raise TryLater("the answer took too long each time")
 
     async def _list_tasks(self, requester: Requester, question: List) -> Message:
         owner = await self._find_owner(question)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from taskwire.coder.client import CoderClient
 from taskwire.coder.models import Task
-from taskwire.domain.ids import ChannelId, LinkId
+from taskwire.domain.ids import ChannelId, LinkId, UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.people.accounts import Account
 from taskwire.tasks.catalogue import Catalogue, CatalogueEntry
@@ -14,6 +14,7 @@ from taskwire.tasks.catalogue import Catalogue, CatalogueEntry
 class Viewer:
     """The person who asks for a task, and the conversation where the person asks."""
 
+    person: UserId
     channel: ChannelId
     account: Account | None
     # Whether the person sees all tasks that Coder shows to `coder`: as an administrator, or with their own
@@ -40,8 +41,11 @@ class Viewer:
 
     def has_right(self, task: Task, link: Link | None) -> bool:
         """Return whether the person may see the task from anywhere."""
-        is_own = self.account is not None and task.owner_id == self.account.id
-        return self.sees_all or is_own or (link is not None and link.id in self.shared)
+        return self.sees_all or self.owns(task) or (link is not None and link.id in self.shared)
+
+    def owns(self, task: Task) -> bool:
+        """Return whether the task is the person's own."""
+        return self.account is not None and task.owner_id == self.account.id
 
     def split_own(self, listed: list[CatalogueEntry]) -> tuple[list[CatalogueEntry], list[CatalogueEntry]]:
         """Return the person's own tasks among these tasks, and the tasks of other people."""

@@ -185,7 +185,8 @@ def label_mentions(text: str, names: Names) -> str:
     """Put names into the tokens of people and channels, as Slack does in commands, and drop other labels."""
 
     def label(found: re.Match[str], known: Mapping[str, str]) -> str:
-        name = re.sub(r"[<>|\n]", " ", known.get(found[1], "")).strip()
+        # People choose their names, which must not look like options of a command.
+        name = re.sub(r"[<>|\n=]|--+", " ", known.get(found[1], "")).strip()
         token = found[0].rstrip(">").partition("|")[0]
         return f"{token}|{escape_mrkdwn(name)}>" if name else f"{token}>"
 
