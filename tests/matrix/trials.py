@@ -16,6 +16,7 @@ from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import ActVerb
 from taskwire.people import permissions
 from taskwire.people.permissions import People
+from taskwire.people.places import Places
 from taskwire.people.shares import Shares
 from taskwire_sandbox.slack import Call
 from tests.scenarios.reading import shown
@@ -76,8 +77,8 @@ class Gates:
 
 @contextmanager
 def watching_gates() -> Iterator[Gates]:
-    """Note each question about rights that other code asks `People` or `Shares`. Questions that these ask are
-    left out."""
+    """Note each question about rights that other code asks `People`, `Places` or `Shares`. Questions that
+    these ask are left out."""
     gates, originals = Gates([]), {gate: getattr(*gate) for gate in _list_gates()}
 
     def watched(owner: type, name: str) -> Callable[..., Awaitable[object]]:
@@ -105,10 +106,10 @@ def watching_gates() -> Iterator[Gates]:
 
 
 def _list_gates() -> list[tuple[type, str]]:
-    """List the methods of `People` and `Shares` that ask what a person may do. Methods that find a person's
-    name are left out."""
+    """List the methods of `People`, `Places` and `Shares` that ask what a person may do. Methods that find a
+    person's name are left out."""
     found: list[tuple[type, str]] = []
-    for owner in (People, Shares):
+    for owner in (People, Places, Shares):
         for name, method in inspect.getmembers(owner, inspect.iscoroutinefunction):
             is_about_person = {"person", "requester"} & inspect.signature(method).parameters.keys()
             if is_about_person and not name.startswith("_") and not name.endswith("_name"):

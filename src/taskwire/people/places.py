@@ -42,7 +42,7 @@ class Places:
         age = self._deps.slack.now() - moment_of(requester.at)
         return age < PRESENCE_WINDOW and not requester.is_elsewhere
 
-    async def require(self, requester: Requester, what: Literal["created", "attached"]) -> None:
+    async def require_place(self, requester: Requester, what: Literal["created", "attached"]) -> None:
         """Raise UserError unless a card may be posted in the requester's channel.
 
         The requester must be in the channel or must have just acted there. No other company may read the

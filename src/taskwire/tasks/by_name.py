@@ -184,7 +184,7 @@ class NamedActions:
         ):
             where = "" if link.closed_error else await find_permalink(self._deps, link.record)
             return done(None, (work.requester, answers.task_already_attached(link, where)))
-        await self._people.places.require(work.requester, "attached")
+        await self._people.places.require_place(work.requester, "attached")
         account = await self._people.get_account(work.requester.person)
         is_own = seen.task.owner_id == account.id
         if not is_own and not await self._people.is_admin(work.requester.person):

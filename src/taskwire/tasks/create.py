@@ -121,7 +121,7 @@ class TaskCreator:
         if is_blank(request.prompt):
             # The form and the command always have a prompt, so Slack did not send this payload.
             raise UserError(*refusals.button_expired())
-        await self._people.places.require(request.requester, "created")
+        await self._people.places.require_place(request.requester, "created")
         settings = await self._deps.channel_settings.get(request.requester.channel)
         record = await self._make_record(request, account, settings, context)
         require_fits(record.task_input)

@@ -72,7 +72,7 @@ class LinkPreviews:
             # The bot does not see this channel, so it does not know who can read the channel.
             if not name.host or await self._people.directory.find_channel(requester.channel) is None:
                 return None
-            await self._people.places.require(requester, "attached")
+            await self._people.places.require_place(requester, "attached")
             seen = await self._lookup.get(requester, name)
             is_here = seen.link is not None and seen.link.record.channel == requester.channel
             if not is_here and (await self._people.get_account(requester.person)).id != seen.task.owner_id:

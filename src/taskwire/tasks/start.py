@@ -364,7 +364,7 @@ async def _require_place(people: People, requester: Requester, record: LinkRecor
     """
     is_elsewhere = requester.is_elsewhere or requester.channel != record.channel
     place = requester.model_copy(update={"channel": record.channel, "is_elsewhere": is_elsewhere})
-    await people.places.require(place, "created" if record.task_id is None else "attached")
+    await people.places.require_place(place, "created" if record.task_id is None else "attached")
 
 
 def _check_owner(link: Link, batch: Batch) -> Batch:
