@@ -276,3 +276,37 @@ async def test_what_the_owner_chooses_is_not_shown_in_such_a_thread(world: World
     assert thread.card().startswith("Detached")
     world.alice.reads(), world.alice.hears(), mallory.reads()
     world.reader.read_all()
+
+
+@pytest.mark.parametrize("asked", ["/task logs fix-the-login", "/task list", "/task status {id}", "!logs"])
+async def test_nobody_reads_in_a_thiefs_channel_after_the_token_has_ended(world: World, asked: str) -> None:
+    """Mallory, with a stolen token, has Alice's task in a private channel, and the token is revoked. Nobody
+    uses it any more, and the agent works. Mike, who is in that channel, reads nothing that it writes."""
+    await world.restarts(accounts="both")
+    world.slack.add_channel("secret", ["alice"], kind="private")
+    await world.alice.runs("/task create fix the login", "secret")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    mallory, mike = await connects_alices_user(world), world.person("mike")
+    world.slack.add_channel("den", ["mallory", "mike"], kind="private")
+    thread = await mallory.runs("/task attach fix-the-login", "den")
+    await world.passes(seconds=20)
+    task.becomes("working", "Reads")
+    await world.polls()
+    await world.passes(seconds=20)
+    await revokes_alices_tokens(world)
+    await world.ages(seconds=600)
+    task.says("The whole key is 1234")
+    task.becomes("working", "The key is in vault 8")
+    world.reader.read_all()
+
+    if asked.startswith("!"):
+        await mike.replies(thread, asked)
+    else:
+        await mike.types(asked.format(id=task.id), "den")
+    await world.passes(seconds=30)
+
+    shown = [*mike.reads(), *mike.hears(), *thread.new_messages(), thread.card()]
+    assert not [each for each in shown if "1234" in each or "vault 8" in each]
+    assert thread.card().startswith("Detached")
+    world.reader.read_all()

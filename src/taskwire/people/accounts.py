@@ -199,15 +199,32 @@ class Accounts:
             return False
         return await self.find_by_address(user_id) not in (None, person)
 
+    async def is_doubtful(self, person: UserId) -> bool:
+        """Return whether a person's account may be another person's: refused, or with another address."""
+        own = await self.find(person) if self.has_service else None
+        return own is not None and (own.is_refused or own.has_other_address)
+
     async def is_lost_to_another(self, owner: UserId, user_id: str) -> bool:
         """Return whether Coder refuses the token of a task's stored owner, and the address is another's.
 
-        Without a service account, return False: nobody can ask for the address.
+        Coder is asked with the token of an owner who has connected a user with another address. Without a
+        service account, return False: nobody can ask for the address.
         """
         own = await self.find(owner) if self.has_service else None
-        if own is None or not own.is_refused or own.user_id != user_id:
+        if own is None or own.user_id != user_id or not await self._is_refused_now(own):
             return False
         return await self.find_by_address(user_id) not in (None, owner)
+
+    async def _is_refused_now(self, own: ConnectedAccount) -> bool:
+        if own.is_refused or not own.has_other_address:
+            return own.is_refused
+        try:
+            await self.get_user(own)
+        except PersonTokenRefused:
+            return True
+        except (OutsideError, UserError):
+            return False
+        return False
 
     async def owns_still(self, person: UserId, user_id: str, *, is_refused: bool, is_for_act: bool) -> bool:
         """Return whether a task's stored owner counts as its owner, while their account is not known.

@@ -333,6 +333,12 @@ class People(Identities):
     async def list_out_of_reach(self, links: Collection[LinkId]) -> frozenset[LinkId]:
         """List those of the links whose threads are out of their owners' reach (`is_out_of_reach`)."""
         records = await self._deps.links.list_records(links)
-        others = [link for link, record in records.items() if not record.is_requested_by_owner]
-        found = await self._deps.links.list_links(others)
+        owners = {record.owner_slack for record in records.values() if record.owner_slack is not None}
+        doubtful = {owner for owner in owners if await self.accounts.is_doubtful(owner)}
+        asked = [
+            link
+            for link, record in records.items()
+            if not record.is_requested_by_owner or record.owner_slack in doubtful
+        ]
+        found = await self._deps.links.list_links(asked)
         return frozenset([each for each, link in found.items() if await self.is_out_of_reach(link)])

@@ -49,8 +49,9 @@ class ConnectedAccount(BaseModel):
     """A person's own account in Coder. `user_id` and `username` are the user's id and name in Coder.
 
     `job` is the id of the job that connected the account. `refresh_token` is set if the token came from
-    Coder's OAuth2 provider. `is_refused` means that Coder no longer accepts the token. `is_refused` is not
-    stored with the account.
+    Coder's OAuth2 provider. `has_other_address` means that the user's e-mail address was not the confirmed
+    one of the person when they connected it. `is_refused` means that Coder no longer accepts the token.
+    `is_refused` is not stored with the account.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -62,6 +63,7 @@ class ConnectedAccount(BaseModel):
     job: str
     expires_at_ms: int = 0
     refresh_token: str = Field(default="", repr=False)
+    has_other_address: bool = False
     is_refused: bool = Field(default=False, exclude=True)
 
     @property

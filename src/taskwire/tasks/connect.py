@@ -121,6 +121,7 @@ class AccountConnector:
                 username=user.username,
                 token=pasted_token,
                 job=context.job.id,
+                has_other_address=not has_confirmed_address(profile, user),
             )
             lost = await self.claim(context, found)
             token = await self._exchange(pasted, former, person) or pasted_token
@@ -394,6 +395,11 @@ class AccountConnector:
 def is_same_address(one: str, other: str) -> bool:
     """Return whether two e-mail addresses are equal. Upper and lower case of A to Z count as equal."""
     return bool(one) and one.isascii() and other.isascii() and one.lower() == other.lower()
+
+
+def has_confirmed_address(profile: Profile, user: User) -> bool:
+    """Return whether the account's e-mail address is the one that Slack has confirmed."""
+    return profile.is_email_confirmed and is_same_address(profile.email or "", user.email)
 
 
 def has_other_address(profile: Profile, user: User) -> bool:

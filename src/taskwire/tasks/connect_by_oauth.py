@@ -30,7 +30,7 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.state.accounts import ConnectedAccount
 from taskwire.state.authorizations import LIFETIME_MS, Grant, StartedAuthorization, UnconfirmedAccount
-from taskwire.tasks.connect import AccountConnector, is_same_address
+from taskwire.tasks.connect import AccountConnector, has_confirmed_address
 from taskwire.tasks.renew_account import make_deletion, with_tokens
 from taskwire.telemetry import logger
 
@@ -73,7 +73,7 @@ class AccountAuthorizer:
         except PersonTokenRefused:
             raise UserError(*refusals.not_authorized()) from None
         found = found.model_copy(update={"user_id": user.id, "username": user.username})
-        if profile.is_email_confirmed and is_same_address(profile.email or "", user.email):
+        if has_confirmed_address(profile, user):
             return await self._connect(context, work.requester, found, former)
         return await self._ask(context, work.requester, found, grant.confirmation)
 
@@ -161,7 +161,7 @@ class AccountAuthorizer:
         if waiting is None or not waiting.tries_left:
             raise UserError(*refusals.nothing_to_confirm())
         found = self._make_account(person, waiting.tokens, context.job.id).model_copy(
-            update={"user_id": waiting.user_id, "username": waiting.username}
+            update={"user_id": waiting.user_id, "username": waiting.username, "has_other_address": True}
         )
         given = "".join(letter for letter in work.number if letter.isdecimal())
         if not hmac.compare_digest(given.encode(), waiting.confirmation.encode()):
