@@ -310,3 +310,35 @@ async def test_nobody_reads_in_a_thiefs_channel_after_the_token_has_ended(world:
     assert not [each for each in shown if "1234" in each or "vault 8" in each]
     assert thread.card().startswith("Detached")
     world.reader.read_all()
+
+
+@pytest.mark.parametrize("who", ["thief", "former owner"])
+async def test_what_the_true_owner_sends_is_not_shown_to_who_has_the_thread(world: World, who: str) -> None:
+    """Mallory, with a stolen token, has Alice's task in a private channel; or Alice's Coder user had Bob's
+    address before, and his thread is in a private channel. Alice sends her agent a text by the task's name.
+    Nobody reads it there."""
+    await world.restarts(accounts="both")
+    thief = await connects_alices_user(world) if who == "thief" else world.bob
+    world.slack.add_channel("den", [thief.name], kind="private")
+    name = "alice" if who == "thief" else "bob"
+    thread = await thief.runs("/task create fix the login", "den")
+    task = world.task("fix-the-login")
+    await takes_all(world, task)
+    if who == "thief":
+        await revokes_alices_tokens(world)
+    else:
+        world.coder.user("bob").email = "alice@example.com"
+        world.coder.user("alice").email = "nobody@example.com"
+    await world.ages(seconds=600)
+    thread.new_messages()
+
+    await world.alice.types(f"/task send {name}/{task.name} the vault code is 7777")
+    await world.passes(seconds=60)
+
+    assert not [each for each in (*thread.new_messages(), thread.card()) if "7777" in each]
+    assert thread.card().startswith("Detached")
+    assert world.alice.reads()[0].startswith(
+        ("The thread of *Fix the login* is in a channel", f"`{task.name}`")
+    )
+    assert task.inputs == []
+    world.reader.read_all()

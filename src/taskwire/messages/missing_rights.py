@@ -82,6 +82,15 @@ def owner_cannot_let_in(link: Link) -> Refusal:
     return (f"{belongs}, so nobody else can steer it.", "Share it once they can.")
 
 
+def thread_of_another(link: Link) -> Refusal:
+    """Say that a reply was not sent: another person has the task's thread where its owner can't read it."""
+    again, task = escape_line(link.record.name or "NAME", 40), bold_name(get_name(link))
+    return (
+        f"The thread of {task} is in a channel that you can't read, so nothing was sent.",
+        f"`/task attach {again}` gives the task a thread here.",
+    )
+
+
 def not_owner_in_coder(link: Link, way_back: WayBack) -> Refusal:
     """Say that the task is not the person's any more, because the person has another Coder account now.
 

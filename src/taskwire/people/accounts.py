@@ -44,7 +44,7 @@ from taskwire.queue.batch import Batch
 from taskwire.state.accounts import ConnectedAccount
 
 # How long a stored owner that seems to be wrong is not checked again.
-OWNER_SEEN_MS = 600_000
+OWNER_SEEN_MS = 10_000
 # The names of this many accounts are remembered for the audit trail.
 MOST_KNOWN_NAMES = 10_000
 
@@ -166,7 +166,7 @@ class Accounts:
             await self.check_owner_again(link.id, person)
 
     async def check_owner_again(self, link: LinkId, who: str = "") -> None:
-        """Queue a check of a stored owner that seems to be wrong, once in ten minutes for each `who`."""
+        """Queue a check of a stored owner that seems to be wrong, once in ten seconds for each `who`."""
         if await self._deps.notes.keep_if_new("owner_seen", link, who, ttl_ms=OWNER_SEEN_MS):
             await self.check_owner(link)
 

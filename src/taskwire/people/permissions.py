@@ -318,6 +318,23 @@ class People(Identities):
         if await self.is_out_of_reach(link):
             raise TryLater("the task's thread is about to end")
 
+    async def require_thread_of(self, person: UserId, link: Link) -> None:
+        """Raise UserError if Coder shows the task as the person's, and they cannot read a thread of another.
+
+        A former owner, or somebody with a stolen token, would read there what the person writes. Then the
+        owner is checked too.
+        """
+        record = link.record
+        if record.is_owned_by(person) or not record.owner_id or await self.can_read_thread(person, link):
+            return
+        try:
+            account = await self.get_account(person)
+        except (UserError, OutsideError):
+            return
+        if account.id == record.owner_id:
+            await self.accounts.check_owner(link.id)
+            raise UserError(*missing_rights.thread_of_another(link), reason="place")
+
     async def _is_active_admin(self, person: UserId) -> bool:
         """Return whether an administrator may use the bot now, as far as Slack and Coder say."""
         if not await self.is_admin(person):

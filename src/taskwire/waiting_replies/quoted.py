@@ -44,6 +44,8 @@ async def post_quotation(
     """
     if link.record.thread_ts is None:
         raise UserError(*refusals.task_not_created_yet(link))
+    if not context.is_outcome_unknown:
+        await people.require_thread_of(requester.person, link)
     if needs_place and not context.is_outcome_unknown:
         # If the outcome is unknown, the quotation may be in the thread already.
         await require_place_for_reply(deps, link, requester.person)
