@@ -185,3 +185,7 @@ async def test_a_share_of_a_suspended_owner_shows_nothing(world: World) -> None:
     assert len(shown) == 4
     assert not [each for each in shown if "vault 7" in each]
     thread.new_messages()
+    # Coder tells then who owns the task.
+    world.coder.clear_faults()
+    await world.passes(seconds=60)
+    world.reader.read_all()
