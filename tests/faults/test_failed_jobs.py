@@ -22,6 +22,7 @@ from taskwire.queue.scripts import Script
 from taskwire.redis import connection, embedded
 from taskwire.redis.decoding import read
 from taskwire.slack.errors import NoCapacity
+from taskwire.worker import Worker
 from taskwire_sandbox.slack import SlackSandbox
 from tests.crash import cancel_jobs
 from tests.lua import with_libraries
@@ -49,10 +50,13 @@ class Bench:
         worker = new_worker(self.deps, carry)
         running = asyncio.create_task(worker.run())
         async with asyncio.timeout(20):
-            while await self._is_due() or not worker.is_idle:  # noqa: ASYNC110 - the store has no event to wait on
+            while await self._has_work(worker):  # noqa: ASYNC110 - the store has no event to wait on
                 await asyncio.sleep(0.01)
         await worker.stop(5)
         await running
+
+    async def _has_work(self, worker: Worker) -> bool:
+        return not worker.is_idle or await self._is_due() or not worker.is_idle  # a job may end meanwhile
 
     async def is_stopped_after(self, began: asyncio.Event, carry: Carry) -> None:
         """Let a process begin a job. When `began` is set, stop the process while the job runs."""
@@ -63,8 +67,7 @@ class Bench:
         await running
 
     async def takes(self, times: int) -> None:
-        """Acquire a lease `times` times, as a process does that is killed each time. Let each lease
-        expire."""
+        """Acquire a lease `times` times, and let each expire, as processes do that are killed."""
         for _ in range(times):
             assert not isinstance(await self.deps.queues.acquire(), NothingDue)
             self.clock.now_ms += TIMES.quarantine_ms
@@ -86,9 +89,7 @@ class Bench:
         worker = new_worker(self.deps, carry)
         running = asyncio.create_task(worker.run())
         async with asyncio.timeout(20):
-            while not killed.is_set() and (  # noqa: ASYNC110 - as above
-                await self._is_due() or not worker.is_idle
-            ):
+            while not killed.is_set() and await self._has_work(worker):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.01)
         assert await cancel_jobs() or not killed.is_set()
         await worker.stop(0)
