@@ -342,3 +342,27 @@ async def test_what_the_true_owner_sends_is_not_shown_to_who_has_the_thread(worl
     )
     assert task.inputs == []
     world.reader.read_all()
+
+
+async def test_such_a_thread_ends_although_its_owner_is_not_found_in_slack_now(world: World) -> None:
+    """Root, an administrator, gives Alice's task a thread in a private channel of his own. Slack no longer
+    shows her address as confirmed, and he is removed from the administrators. The thread ends all the same,
+    so the agent's words do not wait for good."""
+    root = world.person("root", roles=())
+    await world.slack.join(root.id, "general")
+    world.slack.add_channel("den", ["root"], kind="private")
+    await world.restarts(admins=(root.id,))
+    task = world.coder.add_task("alice", "fix the login")
+    await world.polls()
+    thread = await root.runs(f"/task attach {task.id}", "den")
+    await world.passes(seconds=30)
+    world.slack.workspace.user(world.alice.id).is_email_confirmed = False
+    await world.restarts(admins=())
+    await world.ages(seconds=600)
+    thread.new_messages()
+
+    await asks(world, task)
+    said = thread.new_messages()
+
+    assert [each.split(":")[0] for each in said] == ["Detached"]
+    world.reader.read_all()

@@ -51,11 +51,11 @@ async def _check(
     """Write who owns the task, if that is another person than the record says. End all its shares."""
     former, user_id = link.record.owner_slack, link.record.owner_id
     owner = await _find_owner(people, user_id)
-    if owner == former and await people.is_out_of_reach(link):
-        batch = Batch()
-        await _end_thread(deps, people, agent_input, context, link, batch)
-        return done(batch)
     if owner == former or (owner is None and not await _has_lost(people, former, user_id)):
+        if await people.is_out_of_reach(link):
+            batch = Batch()
+            await _end_thread(deps, people, agent_input, context, link, batch)
+            return done(batch)
         # Jobs behind this one may wait for an account. How long they have waited still counts.
         return replace(done(), trouble="unchanged")
     name, batch = await people.find_name(owner), Batch()
