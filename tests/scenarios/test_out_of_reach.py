@@ -366,3 +366,33 @@ async def test_such_a_thread_ends_although_its_owner_is_not_found_in_slack_now(w
 
     assert [each.split(":")[0] for each in said] == ["Detached"]
     world.reader.read_all()
+
+
+async def test_a_thread_that_may_end_hides_no_other_task_of_its_channel(world: World) -> None:
+    """Root gives Alice's task a thread in a private channel, where Bob has a task, and is no administrator
+    any more. While Coder does not say who has a user, but lists tasks, a list there shows the present state
+    of Bob's task and leaves Alice's out."""
+    root = world.person("root", roles=())
+    await world.slack.join(root.id, "general")
+    world.slack.add_channel("den", ["root", "bob"], kind="private")
+    await world.restarts(admins=(root.id,))
+    task = world.coder.add_task("alice", "fix the login")
+    await world.polls()
+    await root.runs(f"/task attach {task.id}", "den")
+    await world.bob.runs("/task create mend the fence", "den")
+    await world.passes(seconds=30)
+    await world.restarts(admins=())
+    await world.ages(seconds=600)
+    world.reader.read_all()
+    world.coder.plan_fault("users.get", server_error(status=503), times=None)
+
+    await root.types("/task list", "den")
+    shown = root.reads()
+    world.coder.clear_faults()
+    await world.passes(seconds=30)
+
+    assert len(shown) == 1
+    assert "Mend the fence" in shown[0]
+    assert "Fix the login" not in shown[0]
+    assert "Coder has not answered" not in shown[0]
+    world.reader.read_all()

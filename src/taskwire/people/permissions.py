@@ -313,6 +313,12 @@ class People(Identities):
         await self.accounts.check_owner(link.id)
         return True
 
+    async def may_be_out_of_reach(self, link: Link) -> bool:
+        """Like `is_out_of_reach`, but True if this is not known now. This is for lists of tasks."""
+        with contextlib.suppress(OutsideError):
+            return await self.is_out_of_reach(link)
+        return True
+
     async def require_in_reach(self, link: Link) -> None:
         """Raise TryLater while nothing may be shown in the thread, because it is about to end."""
         if await self.is_out_of_reach(link):
@@ -348,7 +354,7 @@ class People(Identities):
         return True
 
     async def list_out_of_reach(self, links: Collection[LinkId]) -> frozenset[LinkId]:
-        """List those of the links whose threads are out of their owners' reach (`is_out_of_reach`)."""
+        """List those of the links whose threads may be out of their owners' reach (`is_out_of_reach`)."""
         records = await self._deps.links.list_records(links)
         owners = {record.owner_slack for record in records.values() if record.owner_slack is not None}
         doubtful = {owner for owner in owners if await self.accounts.is_doubtful(owner)}
@@ -358,4 +364,4 @@ class People(Identities):
             if not record.is_requested_by_owner or record.owner_slack in doubtful
         ]
         found = await self._deps.links.list_links(asked)
-        return frozenset([each for each, link in found.items() if await self.is_out_of_reach(link)])
+        return frozenset([each for each, link in found.items() if await self.may_be_out_of_reach(link)])

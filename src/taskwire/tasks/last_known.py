@@ -234,9 +234,7 @@ class LastKnown:
         """Return whether the person may see the task. A thread that may be about to end shows nothing."""
         if viewer.get_rights(link) > Rights.SEE or not viewer.can_see(link):
             return viewer.can_see(link)
-        with contextlib.suppress(OutsideError):
-            return not await self._people.is_out_of_reach(link)
-        return False
+        return not await self._people.may_be_out_of_reach(link)
 
     async def _add_note(self, requester: Requester, viewer: _Viewer, message: Message) -> Message:
         """Add to the top of the message since when Coder has not answered, or that its list is too long."""
