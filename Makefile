@@ -33,11 +33,12 @@ test: setup ## run the tests, three processes for each core; choose with ARGS="-
 	@echo "Looking for tests, for half a minute. All tests take about sixteen minutes; ARGS=\"-k words\" chooses ..."
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
-check: setup ## format, lint, types, imports, sizes, globals in Lua
+check: setup ## format, lint, types, imports, budgets, globals in Lua
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tests.mass
 	$(BIN)/python -m pytest --quiet tests/structure/test_sizes.py tests/structure/test_lua.py
 
 storm: setup ## run everything under faults, for long
